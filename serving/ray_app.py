@@ -12,19 +12,19 @@ which no TF Serving client sends. ModelService and REST are not there, and Ray a
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import grpc
-from google.protobuf.message import DecodeError
 
 from serving.protocol import messages
 from serving.server import flags as command_line
-from serving.server import model_info
 from serving.server.engine import Engine
-from serving.server.errors import StatusError, invalid, truncated, unforeseen
+from serving.server.errors import StatusError, truncated
+from serving.server.grpc_methods import prediction_methods
 from serving.server.models import models_of
+from serving.server.predict import never
 
 try:
     from ray import serve
@@ -61,6 +61,7 @@ class Answers:
         parsed = command_line.parse(flags, {})
         command_line.validate(parsed, has_models=models is not None)
         self._engine = Engine(parsed, models_of(parsed, Path(models) if models else None))
+        self._methods = {method.name: method for method in prediction_methods(self._engine)}
         self._engine.start()
 
     def __del__(self) -> None:
@@ -75,84 +76,33 @@ class Answers:
 
     def Predict(self, request: bytes, grpc_context: RayServegRPCContext) -> Encoded:  # noqa: N802
         """Runs one signature."""
-        content = self._engine.flags.enable_serialization_as_tensor_content
-        return self._answer(
-            "Predict",
-            messages.PredictRequest,
-            lambda parsed: self._engine.predict(parsed).encode(content),
-            request,
-            grpc_context,
-        )
+        return self._answer("Predict", request, grpc_context)
 
     def Classify(self, request: bytes, grpc_context: RayServegRPCContext) -> Encoded:  # noqa: N802
         """Runs a classify signature on tf.Examples."""
-        return self._answer(
-            "Classify",
-            messages.ClassificationRequest,
-            lambda parsed: self._engine.inference.classify(parsed).SerializeToString(),
-            request,
-            grpc_context,
-        )
+        return self._answer("Classify", request, grpc_context)
 
     def Regress(self, request: bytes, grpc_context: RayServegRPCContext) -> Encoded:  # noqa: N802
         """Runs a regress signature on tf.Examples."""
-        return self._answer(
-            "Regress",
-            messages.RegressionRequest,
-            lambda parsed: self._engine.inference.regress(parsed).SerializeToString(),
-            request,
-            grpc_context,
-        )
+        return self._answer("Regress", request, grpc_context)
 
     def MultiInference(self, request: bytes, grpc_context: RayServegRPCContext) -> Encoded:  # noqa: N802
         """Runs several signatures of one model on the same tf.Examples."""
-        return self._answer(
-            "MultiInference",
-            messages.MultiInferenceRequest,
-            lambda parsed: self._engine.inference.multi_inference(parsed).SerializeToString(),
-            request,
-            grpc_context,
-        )
+        return self._answer("MultiInference", request, grpc_context)
 
     def GetModelMetadata(self, request: bytes, grpc_context: RayServegRPCContext) -> Encoded:  # noqa: N802
         """Returns the signatures of a model."""
-        return self._answer(
-            "GetModelMetadata",
-            messages.GetModelMetadataRequest,
-            lambda parsed: model_info.metadata(self._engine.core, parsed).SerializeToString(),
-            request,
-            grpc_context,
-        )
+        return self._answer("GetModelMetadata", request, grpc_context)
 
-    def _answer(
-        self,
-        api: str,
-        request_type: Any,
-        answer: Callable[[Any], bytes],
-        raw: bytes,
-        context: RayServegRPCContext,
-    ) -> Encoded:
-        """Wraps an answer: bytes to message, refusals to status codes, the unforeseen to INTERNAL and the log."""
-        cap = self._engine.flags.zoo_max_request_bytes
+    def _answer(self, name: str, raw: bytes, context: RayServegRPCContext) -> Encoded:
+        """Runs a method; a refusal is a status code and an empty message."""
         try:
-            with self._engine.counted(api, "GRPC") as counted:
-                if cap and len(raw) > cap:
-                    raise invalid(f"the request has {len(raw)} bytes; this server takes {cap}")
-                try:
-                    request = request_type.FromString(raw)
-                except DecodeError as error:
-                    raise invalid(f"the bytes are no {request_type.DESCRIPTOR.full_name}") from error
-                specs = request.tasks if api == "MultiInference" else [request]
-                counted.model = specs[0].model_spec.name if specs else ""
-                return Encoded(answer(request))
+            return Encoded(self._methods[name].run(self._engine, raw, never))
         except StatusError as error:
-            failure = error
-        except Exception:
-            failure = unforeseen()
-        # An exception would cross the cluster with its traceback; a code with an empty message does not.
-        context.set_code(getattr(grpc.StatusCode, failure.code))
-        context.set_details(truncated(failure.message))
-        return Encoded(b"")
+            # An exception would cross the cluster with its traceback; a code with an empty message does not.
+            context.set_code(getattr(grpc.StatusCode, error.code))
+            context.set_details(truncated(error.message))
+            return Encoded(b"")
 
 
 def application(args: dict[str, Any]) -> serve.Application:

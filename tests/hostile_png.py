@@ -6,7 +6,7 @@ import struct
 import zlib
 
 
-def png_bomb(width: int = 30_000, height: int = 30_000) -> bytes:
+def png_bomb(width: int = 30_000, height: int = 30_000, data: bytes = b"\0") -> bytes:
     """A PNG whose header declares a size that its data do not have."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
@@ -16,6 +16,6 @@ def png_bomb(width: int = 30_000, height: int = 30_000) -> bytes:
     return (
         b"\x89PNG\r\n\x1a\n"
         + chunk(b"IHDR", header)
-        + chunk(b"IDAT", zlib.compress(b"\0"))
+        + chunk(b"IDAT", zlib.compress(data))
         + chunk(b"IEND", b"")
     )

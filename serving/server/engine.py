@@ -52,7 +52,7 @@ class Engine:
         self.metrics = Metrics()
         self.core = Core()
         limits = Limits(flags.zoo_max_request_bytes, flags.zoo_max_pixels, flags.zoo_shape_check)
-        self.predictor = Predictor(self.core, limits)
+        self.predictor = Predictor(self.core, limits, self.metrics)
         self.inference = Inference(self.predictor, flags.enable_signature_method_name_check)
         self.lifecycle = Lifecycle(self.core, self._open, _load_policy(flags), clock)
         self._load_options = _load_options(flags)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -103,3 +104,8 @@ def _int32_or_text(text: str) -> int | str:
 
 
 _READERS: dict[type, Reader] = {bool: read_bool, int: integer(), str: str}
+
+
+def cores() -> int:
+    """Returns how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

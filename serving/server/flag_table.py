@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from pathlib import Path
 
 from serving.server import flag_fields as kind
 from serving.server.flag_fields import flag
 
-_CPUS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+_CPUS = kind.cores()
 _PORT, _COUNT = kind.integer(0, 65535), kind.integer(0)
 _LONG = kind.integer(0, kind.INT64)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
@@ -13,75 +14,115 @@ from serving.server import model_info
 from serving.server.engine import Engine
 from serving.server.errors import StatusError, invalid, truncated, unforeseen
 from serving.server.reload import Reload
+from serving.server.version import Expired
 
 PREDICTION, MODEL = messages.PREDICTION_SERVICE, messages.MODEL_SERVICE
 # They look after the server, and are answered under any load.
 QUICK = frozenset(
     {f"/{PREDICTION}/GetModelMetadata", f"/{MODEL}/GetModelStatus", f"/{MODEL}/HandleReloadConfigRequest"}
 )
-Answer = Callable[[Any, grpc.ServicerContext], bytes]
+Answer = Callable[[Any, Expired], Any]  # the request and its deadline -> the response message, or its bytes
 Handler = Callable[[bytes, grpc.ServicerContext], bytes]
+
+
+@dataclass(frozen=True)
+class Method:
+    """One call of TF Serving's API, whatever carries it.
+
+    Attributes:
+        service: Full name of its service.
+        name: Of the method.
+        request_type: Its message class.
+        answer: From the message to the response.
+        model: From the message to the name of the model, for the metrics.
+    """
+
+    service: str
+    name: str
+    request_type: Any
+    answer: Answer
+    model: Callable[[Any], str]
+
+    def run(self, engine: Engine, raw: bytes, expired: Expired) -> bytes:
+        """Answers the bytes of a request with those of the response; counted.
+
+        Raises:
+            StatusError: Every refusal; the unforeseen is INTERNAL, and in the log.
+        """
+        cap = engine.flags.zoo_max_request_bytes
+        try:
+            with engine.counted(self.name, "GRPC") as counted:
+                if cap and len(raw) > cap:
+                    raise invalid(f"the request has {len(raw)} bytes; this server takes {cap}")
+                try:
+                    request = self.request_type.FromString(raw)
+                except DecodeError as error:
+                    raise invalid(f"the bytes are no {self.request_type.DESCRIPTOR.full_name}") from error
+                counted.model = self.model(request)
+                response = self.answer(request, expired)
+                return response if isinstance(response, bytes) else bytes(response.SerializeToString())
+        except StatusError:
+            raise
+        except Exception as error:
+            raise unforeseen() from error
+
+
+def prediction_methods(engine: Engine) -> list[Method]:
+    """Returns the methods of PredictionService."""
+    calls, core = engine.inference, engine.core
+    content = engine.flags.enable_serialization_as_tensor_content
+
+    def predict(request: Any, expired: Expired) -> bytes:
+        return engine.predict(request, expired).encode(content)
+
+    def metadata(request: Any, _: Expired) -> Any:
+        return model_info.metadata(core, request)
+
+    def first_model(request: Any) -> str:
+        return _model(request.tasks[0]) if request.tasks else ""
+
+    return [
+        Method(PREDICTION, "Predict", messages.PredictRequest, predict, _model),
+        Method(PREDICTION, "Classify", messages.ClassificationRequest, calls.classify, _model),
+        Method(PREDICTION, "Regress", messages.RegressionRequest, calls.regress, _model),
+        Method(
+            PREDICTION, "MultiInference", messages.MultiInferenceRequest, calls.multi_inference, first_model
+        ),
+        Method(PREDICTION, "GetModelMetadata", messages.GetModelMetadataRequest, metadata, _model),
+    ]
 
 
 def answers(engine: Engine, reload: Reload) -> dict[str, Handler]:
     """Returns, for each method by its full name, the function from request bytes to reply bytes."""
 
-    def predict(request: Any, context: grpc.ServicerContext) -> bytes:
-        reply = engine.predict(request, _expiry(context))
-        return reply.encode(engine.flags.enable_serialization_as_tensor_content)
+    def status(request: Any, _: Expired) -> Any:
+        return model_info.status(engine.core, request)
 
-    def inference(call: Callable[..., Any]) -> Answer:
-        return lambda request, context: call(request, _expiry(context)).SerializeToString()
+    def reconfigure(raw: bytes, context: grpc.ServicerContext) -> bytes:
+        def answer(request: Any, _: Expired) -> Any:
+            return reload.answer(request, context)
 
-    def metadata(request: Any, _: grpc.ServicerContext) -> bytes:
-        return bytes(model_info.metadata(engine.core, request).SerializeToString())
+        method = Method(
+            MODEL, "HandleReloadConfigRequest", messages.ReloadConfigRequest, answer, lambda _: ""
+        )
+        return _over_grpc(engine, method)(raw, context)
 
-    def status(request: Any, _: grpc.ServicerContext) -> bytes:
-        return bytes(model_info.status(engine.core, request).SerializeToString())
-
-    def reconfigure(request: Any, context: grpc.ServicerContext) -> bytes:
-        return bytes(reload.answer(request, context).SerializeToString())
-
-    calls = engine.inference
-    methods: list[tuple[str, str, Any, Answer, Callable[[Any], str]]] = [
-        (PREDICTION, "Predict", messages.PredictRequest, predict, _model),
-        (PREDICTION, "Classify", messages.ClassificationRequest, inference(calls.classify), _model),
-        (PREDICTION, "Regress", messages.RegressionRequest, inference(calls.regress), _model),
-        (
-            PREDICTION,
-            "MultiInference",
-            messages.MultiInferenceRequest,
-            inference(calls.multi_inference),
-            lambda request: _model(request.tasks[0]) if request.tasks else "",
-        ),
-        (PREDICTION, "GetModelMetadata", messages.GetModelMetadataRequest, metadata, _model),
-        (MODEL, "GetModelStatus", messages.GetModelStatusRequest, status, _model),
-        (MODEL, "HandleReloadConfigRequest", messages.ReloadConfigRequest, reconfigure, lambda _: ""),
+    methods = [
+        *prediction_methods(engine),
+        Method(MODEL, "GetModelStatus", messages.GetModelStatusRequest, status, _model),
     ]
-    return {
-        f"/{service}/{name}": _guarded(engine, name, request_type, answer, model)
-        for service, name, request_type, answer, model in methods
-    }
+    handlers = {f"/{method.service}/{method.name}": _over_grpc(engine, method) for method in methods}
+    return handlers | {f"/{MODEL}/HandleReloadConfigRequest": reconfigure}
 
 
-def _guarded(
-    engine: Engine, api: str, request_type: Any, answer: Answer, model: Callable[[Any], str]
-) -> Handler:
-    """Wraps an answer: bytes to message, refusals to status codes, the unforeseen to INTERNAL and the log."""
+def _over_grpc(engine: Engine, method: Method) -> Handler:
+    """Turns refusals into status codes."""
 
     def handle(raw: bytes, context: grpc.ServicerContext) -> bytes:
         try:
-            with engine.counted(api, "GRPC") as counted:
-                try:
-                    request = request_type.FromString(raw)
-                except DecodeError as error:
-                    raise invalid(f"the bytes are no {request_type.DESCRIPTOR.full_name}") from error
-                counted.model = model(request)
-                return answer(request, context)
+            return method.run(engine, raw, lambda: not context.is_active())
         except StatusError as error:
             failure = error
-        except Exception:
-            failure = unforeseen()
         context.abort(getattr(grpc.StatusCode, failure.code), truncated(failure.message))
         raise AssertionError("abort raises")
 
@@ -91,7 +132,3 @@ def _guarded(
 def _model(request: Any) -> str:
     name: str = request.model_spec.name
     return name
-
-
-def _expiry(context: grpc.ServicerContext) -> Callable[[], bool]:
-    return lambda: not context.is_active()

@@ -21,7 +21,10 @@ from serving.server.predict import Predictor, Reply, never
 from serving.server.version import Expired, Version
 
 _KINDS = {CLASSIFY: "classification", REGRESS: "regression"}
+_APIS = {CLASSIFY: "Classify", REGRESS: "Regress"}
 _INPUT = "inputs"
+EXAMPLE_COUNTS = ":tensorflow:serving:request_example_counts"
+EXAMPLE_COUNT_TOTAL = ":tensorflow:serving:request_example_count_total"
 
 
 class Inference:
@@ -106,7 +109,9 @@ class Inference:
         self._declared(version, name, method)
         rows = examples(given)
         used = [alias for alias in OUTPUTS[method] if alias in version.servable.signatures[name].outputs]
-        reply = self._predictor.run(version, name, {_INPUT: rows}, used, expired)
+        reply = self._predictor.run(version, name, {_INPUT: rows}, used, expired, _APIS[method])
+        self._predictor.metrics.observe(EXAMPLE_COUNTS, version.model, value=len(rows))
+        self._predictor.metrics.add(EXAMPLE_COUNT_TOTAL, version.model, amount=len(rows))
         check_outputs(method, reply.outputs, len(rows))
         return reply
 

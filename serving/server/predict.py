@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,9 +13,11 @@ from serving.protocol import messages, signatures, tensors, wire
 from serving.server import guard
 from serving.server.core import Core
 from serving.server.errors import StatusError, invalid
+from serving.server.metrics import Metrics
 from serving.server.version import Expired, Version
 
 MAX_SINGLE_RUNS = 64
+RUNTIME_LATENCY, RUNTIME = ":tensorflow:serving:runtime_latency", "TF1"  # sessions, as TF Serving calls them
 
 
 def never() -> bool:
@@ -52,10 +55,11 @@ class Predictor:
     Args:
         core: The model table.
         limits: What the server takes.
+        metrics: Told how long models run.
     """
 
-    def __init__(self, core: Core, limits: guard.Limits) -> None:
-        self.core, self.limits = core, limits
+    def __init__(self, core: Core, limits: guard.Limits, metrics: Metrics) -> None:
+        self.core, self.limits, self.metrics = core, limits, metrics
 
     def predict(self, request: Any, expired: Expired = never) -> Reply:
         """Answers a PredictRequest.
@@ -84,8 +88,9 @@ class Predictor:
         inputs: Mapping[str, Any],
         output_filter: Iterable[str] = (),
         expired: Expired = never,
+        api: str = "Predict",
     ) -> Reply:
-        """Checks inputs (TensorProtos or arrays by alias) and runs one signature on them.
+        """Checks inputs (TensorProtos or arrays by alias) and runs one signature on them, timed under `api`.
 
         Raises:
             StatusError: With TF Serving's codes and texts.
@@ -96,8 +101,12 @@ class Predictor:
             raise StatusError("FAILED_PRECONDITION", f'Serving signature key "{name}" not found.')
         arrays = guard.check_inputs(signature, inputs, self.limits, self.shape_check(version))
         wanted = guard.check_outputs(signature, output_filter)
+        started = time.perf_counter()
         try:
-            return Reply(version, name, version.run(name, arrays, wanted, expired))
+            outputs = version.run(name, arrays, wanted, expired)
+            micros = (time.perf_counter() - started) * 1e6
+            self.metrics.observe(RUNTIME_LATENCY, version.model, api, RUNTIME, value=micros)
+            return Reply(version, name, outputs)
         except StatusError as error:
 
             def once(rows: Mapping[str, np.ndarray]) -> object:

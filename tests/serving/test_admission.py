@@ -4,49 +4,20 @@ from __future__ import annotations
 
 import socket
 import struct
-import threading
 import time
-from pathlib import Path
 
 import grpc
-import numpy as np
 import pytest
 
 from serving.client import Client, ServerBusy
 from serving.protocol import messages
-from serving.server.engine import Engine
-from serving.server.flags import Flags
-from serving.server.grpc_app import GrpcApp, GrpcOptions
-from serving.server.loader import Servable
-from serving.server.models import OneModel
-from serving.server.reload import Reload
-from serving.server.version import State, Version
+from tests.serving.gate import gated
 from tests.serving.saved_models import predict_request
-
-
-class Gate(Servable):
-    """A model that answers when it is told to."""
-
-    def __init__(self) -> None:
-        super().__init__({"serving_default": messages.SignatureDef()})
-        self.entered, self.open = threading.Event(), threading.Event()
-
-    def run(self, signature, inputs, outputs):
-        self.entered.set()
-        assert self.open.wait(30)
-        return {"y": np.ones(1, np.float32)}
 
 
 @pytest.fixture
 def served():
-    gate, engine = Gate(), Engine(Flags(zoo_max_waiting_requests=2), OneModel("gate", "/nowhere"))
-    version = Version("gate", 1, Path("/nowhere"))
-    version.publish(gate, None)
-    version.state = State.AVAILABLE
-    engine.core.add(version)
-    reload = Reload(engine.flags, tuple, lambda configs: None, engine.metrics)
-    app = GrpcApp(engine, reload, GrpcOptions("127.0.0.1:0", threads=1))
-    app.start()
+    gate, engine, app = gated(threads=1, zoo_max_waiting_requests=2)
     yield gate, engine, app
     gate.open.set()
     app.stop(5)

@@ -12,6 +12,7 @@ import pytest
 
 from serving.server import Server
 from serving.server.flags import Flags
+from serving.server.inference import EXAMPLE_COUNT_TOTAL
 from tests.serving.example_models import CLASSIFY, LABELS, REGRESS, example, save_examples, score, value
 
 
@@ -325,3 +326,13 @@ def test_rest_classify_and_regress_give_results(post):
 def test_rest_refusals_are_400_with_the_same_texts(post, method, signature, examples, text):
     reply = post(method, signature_name=signature, examples=examples)
     assert reply.status_code == 400 and reply.json()["error"].startswith(text)
+
+
+def test_run_times_and_examples_are_counted(running, ask):
+    metrics = running.engine.metrics
+    latency = ":tensorflow:serving:runtime_latency", "examples", "Classify", "TF1"
+    counts = ":tensorflow:serving:request_example_counts", "examples"
+    before = metrics.value(*latency), metrics.value(*counts), metrics.total(EXAMPLE_COUNT_TOTAL)
+    ask("classes", example(x=0.25), example(x=0.5), example(x=1))
+    after = metrics.value(*latency), metrics.value(*counts), metrics.total(EXAMPLE_COUNT_TOTAL)
+    assert [b - a for a, b in zip(before, after, strict=True)] == [1, 1, 3]

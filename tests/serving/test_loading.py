@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from serving.server import Server, StartError, source
+from serving.server import Server, StartError, loader, source
+from serving.server.errors import StatusError
 from tests.serving.saved_models import predict_request, save_pair, write_warmup
 
 A, B = np.ones((1, 2), np.float32), np.ones((1, 2), np.float32)
@@ -74,3 +75,23 @@ def test_a_failing_warmup_record_fails_the_load(tmp_path, request_, text):
         file.write_bytes(file.read_bytes()[:-1])
     with pytest.raises(StartError, match=text), Server(tmp_path, port=0):
         pass
+
+
+def test_functions_answer_as_the_session_does_where_it_is_not_there(models_dir, monkeypatch, caplog, jpeg):
+    folder = models_dir / "pictures" / "0000012"
+    session = loader.load(folder)
+    monkeypatch.setattr(loader.SessionServable, "available", staticmethod(lambda: False))
+    functions = loader.load(folder)
+    assert (type(session), type(functions)) == (loader.SessionServable, loader.FunctionServable)
+    assert "no session callables" in caplog.text
+    said = [
+        servable.run("serving_default", {"image_bytes": np.array([jpeg], object)}, ["mean", "features"])
+        for servable in (session, functions)
+    ]
+    for alias in ("mean", "features"):
+        np.testing.assert_array_equal(said[0][alias], said[1][alias])
+    for servable in (session, functions):
+        with pytest.raises(StatusError, match="Unknown image file format") as caught:
+            servable.run("serving_default", {"image_bytes": np.array([b"text"], object)}, ["mean"])
+        assert caught.value.code == "INVALID_ARGUMENT"
+        servable.close()

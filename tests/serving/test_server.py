@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import threading
 from concurrent import futures
 from pathlib import Path
 
@@ -15,14 +14,8 @@ import pytest
 
 from serving.client import Client
 from serving.protocol import messages
-from serving.server import Server, StartError, errors, predict
-from serving.server.engine import Engine
-from serving.server.flags import Flags
-from serving.server.grpc_app import GrpcApp, GrpcOptions
-from serving.server.loader import Servable
-from serving.server.models import OneModel
-from serving.server.reload import Reload
-from serving.server.version import State, Version
+from serving.server import Server, StartError, errors
+from tests.serving.gate import gated
 from tests.serving.saved_models import SIDE, jpeg_bytes, predict_request
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -257,34 +250,8 @@ def test_a_taken_port_is_an_error_and_not_a_second_server(server, models_dir):
         Server(models_dir, port=port).start()
 
 
-class Gate(Servable):
-    """A model that answers when it is told to."""
-
-    def __init__(self) -> None:
-        super().__init__({})
-        self.signatures = {"serving_default": predict.signatures.Signature("serving_default", {}, {})}
-        self.entered, self.open = threading.Event(), threading.Event()
-
-    def run(self, signature, inputs, outputs):
-        self.entered.set()
-        assert self.open.wait(30)
-        return {"y": np.ones(1, np.float32)}
-
-
-def gated_app() -> tuple[Gate, GrpcApp]:
-    gate, engine = Gate(), Engine(Flags(), OneModel("gate", "/nowhere"))
-    version = Version("gate", 1, Path("/nowhere"))
-    version.publish(gate, None)
-    version.state = State.AVAILABLE
-    engine.core.add(version)
-    reload = Reload(engine.flags, tuple, lambda configs: None, engine.metrics)
-    app = GrpcApp(engine, reload, GrpcOptions("127.0.0.1:0"))
-    app.start()
-    return gate, app
-
-
 def test_stopping_drains_the_running_request_and_refuses_new_ones():
-    gate, app = gated_app()
+    gate, _, app = gated()
     raw = predict_request("gate").SerializeToString()
     with grpc.insecure_channel(f"127.0.0.1:{app.port}") as channel, futures.ThreadPoolExecutor(1) as pool:
         call = channel.unary_unary(f"/{messages.PREDICTION_SERVICE}/Predict")
@@ -304,7 +271,7 @@ def test_stopping_drains_the_running_request_and_refuses_new_ones():
 
 
 def test_the_unforeseen_is_internal_with_a_log_entry_and_no_details(caplog):
-    gate, app = gated_app()
+    gate, _, app = gated()
     gate.run = lambda *_: 1 / 0
     with grpc.insecure_channel(f"127.0.0.1:{app.port}") as channel:
         call = channel.unary_unary(f"/{messages.PREDICTION_SERVICE}/Predict")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 import struct
-import zlib
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
 
+from tests.hostile_png import png_bomb
 from zoo.preprocessing.image import INPUT_CONTRACT, decode_and_resize, decode_batch, resize_batch
 
 SIDE = 8
@@ -34,19 +34,6 @@ def decoded_8(image_bytes):
 @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
 def batch_8(image_bytes):
     return decode_batch(image_bytes, SIDE)
-
-
-def png_header(width: int, height: int) -> bytes:
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", header)
-        + chunk(b"IDAT", zlib.compress(bytes(99)))
-        + chunk(b"IEND", b"")
-    )
 
 
 def gif_header(screen: tuple[int, int], frame: tuple[int, int]) -> bytes:
@@ -153,7 +140,7 @@ def test_gif_frame_is_cut_out_of_its_screen():
 @pytest.mark.parametrize(
     "bomb",
     [
-        png_header(30000, 30000),
+        png_bomb(30000, 30000, data=bytes(99)),
         jpeg_claiming(30000, 30000),
         gif_header((30000, 30000), (1, 1)),
         gif_header((1, 1), (30000, 30000)),
@@ -244,7 +231,7 @@ def test_exported_graph_is_the_same_function_of_stock_operations(tmp_path):
     files = tf.constant([encoded(PIXELS, "PNG"), encoded(PIXELS, "JPEG"), two_frames()])
     assert np.array_equal(loaded(image_bytes=files)["output_0"], batch_8(files))
     with pytest.raises(InvalidArgument, match="30000 x 30000"):
-        loaded(image_bytes=tf.constant([png_header(30000, 30000)]))
+        loaded(image_bytes=tf.constant([png_bomb(30000, 30000, data=bytes(99))]))
     library = loaded.graph.as_graph_def().library.function
     operations = {node.op for function in library for node in function.node_def}
     assert "DecodeJpeg" in operations

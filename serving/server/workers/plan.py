@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from serving.server.flag_fields import cores
 from serving.server.flags import Flags
 
 CHEAP_MILLISECONDS = 5.0
@@ -32,11 +32,6 @@ class Plan:
     workers: int
     flags: Flags
     reason: str
-
-
-def cores() -> int:
-    """Returns how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def given(flags: Flags) -> Plan | None:

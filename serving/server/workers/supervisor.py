@@ -97,10 +97,6 @@ class Supervisor:
         for held in filter(None, self._reserved):
             held.close()
 
-    def processes(self) -> list[int]:
-        """Returns the process ids of the workers."""
-        return [running.process.pid for running in self._workers.values()]
-
     def _keep(self, index: int, flags: Flags) -> None:
         """Starts a worker again whenever it dies, after a pause that grows while it dies at once."""
         pause = FIRST_PAUSE
