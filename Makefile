@@ -17,6 +17,8 @@ bench: .venv/ready  ## results of real data and of serving; needs DATA=DIR and W
 	$(BIN)/python -m ci.bench.serving
 	$(BIN)/python -m ci.bench.overload
 	$(BIN)/python -m ci.bench.swap
+	$(BIN)/python -m ci.bench.store
+	$(BIN)/python -m ci.store_kill --kills 200
 	$(BIN)/python -m ci.bench.tag_list --data $(DATA)
 	$(BIN)/python -m ci.bench.memory
 	$(BIN)/python -m ci.bench.input_pipeline --data $(DATA) --weights $(WEIGHTS)
@@ -26,7 +28,7 @@ bench: .venv/ready  ## results of real data and of serving; needs DATA=DIR and W
 .venv/ready: pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[zoo,nlp,dev]'
+	$(BIN)/python -m pip install --quiet --editable '.[zoo,nlp,signing,dev]'
 	touch $@
 
 clean:

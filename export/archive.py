@@ -13,11 +13,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from export.cards.target import HTML, MARKDOWN, version_card, write_card
+from export.contract import CONTRACT_FILE, saved_signatures
 from export.golden import TOLERANCE, write_goldens
 from export.signatures import Signature, write_saved_model
 from export.warmup import write_warmup
 from zoo.errors import ExportError
-from zoo.files import write_json, write_text
+from zoo.files import write_json
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -30,7 +32,6 @@ def export_model(
     models_dir: Path,
     version: int | None = None,
     contract: Mapping[str, Any],
-    card: str,
 ) -> Path:
     """Exports a model for TensorFlow Serving.
 
@@ -43,8 +44,8 @@ def export_model(
         name: Of the model.
         models_dir: Folder of all served models.
         version: None is the highest there plus one.
-        contract: Facts for clients and for the model store, written to assets.extra/contract.json.
-        card: Markdown, written to assets.extra/CARD.md.
+        contract: Facts for clients and for the model store, of `export.contract.run_contract`; written to
+            assets.extra/contract.json with name and signatures, and the model card of them beside it.
 
     Returns:
         The version's folder.
@@ -65,8 +66,10 @@ def export_model(
     staging = Path(tempfile.mkdtemp(prefix=".staging-", dir=models_dir))
     try:
         staged = staging / name / target.name
-        write_version(staged, model, signatures, name=name, contract=contract, card=card)
+        write_version(staged, model, signatures, name=name, contract=contract)
         verify_apart(staging)
+        extra = staged / "assets.extra"
+        write_card(version_card(staged), extra / MARKDOWN, extra / HTML)
         _commit(staged, target)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
@@ -80,15 +83,13 @@ def write_version(
     *,
     name: str,
     contract: Mapping[str, Any],
-    card: str,
 ) -> None:
-    """Writes one version, not verified: SavedModel, warm-up, goldens, contract, card. Arguments as above."""
+    """Writes one version, not verified and without a card: SavedModel, warm-up, goldens, contract."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     write_saved_model(str(folder), model, signatures)
     write_warmup(folder, name, signatures)
     write_goldens(folder, name, signatures)
-    write_json(folder / "assets.extra" / "contract.json", dict(contract))
-    write_text(folder / "assets.extra" / "CARD.md", card)
+    write_json(folder / CONTRACT_FILE, {**contract, "name": name, "signatures": saved_signatures(folder)})
 
 
 def next_version(model_dir: Path) -> int:

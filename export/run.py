@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 
 from export.archive import export_model
-from export.card import run_card
+from export.contract import run_contract
 from zoo.backbones import backbone_digest
 from zoo.preprocessing.image import INPUT_CONTRACT
 from zoo.training.loading import load_trained, recipe_of
@@ -14,7 +13,13 @@ from zoo.training.run import Run
 
 
 def export_run(
-    folder: Path, models_dir: Path, *, version: int | None = None, name: str | None = None
+    folder: Path,
+    models_dir: Path,
+    *,
+    version: int | None = None,
+    name: str | None = None,
+    data_licence: str | None = None,
+    research_only: bool = False,
 ) -> Path:
     """Exports the model of a finished run, verified; see `export.archive.export_model`.
 
@@ -23,6 +28,8 @@ def export_run(
         models_dir: Folder of all served models.
         version: None is the highest there plus one.
         name: What the server calls it; None is the model's name.
+        data_licence: Terms of the training data; those of a known data set stay beside them.
+        research_only: Marks the model; known research-only data and weights do so by themselves.
 
     Raises:
         RunError: The folder is not a finished run.
@@ -32,25 +39,15 @@ def export_run(
     run = Run.open(folder)
     recipe = recipe_of(run)
     model = recipe.servable(load_trained(run), run.record["facts"])
-    signatures = recipe.signatures(model)
-    metrics = run.metrics("test")
-    contract = {
-        "schema": 1,
-        "model": recipe.name,
-        "run": run.id,
+    contract = run_contract(run, data_licence=data_licence, research_only=research_only) | {
         "weights_sha256": backbone_digest(model),
-        "config": asdict(recipe.config),
-        "facts": run.record["facts"],
         "input_contract": INPUT_CONTRACT | {"image_size": model.input_shape[1]},
-        "signatures": {s.name: {alias: asdict(spec) for alias, spec in s.inputs.items()} for s in signatures},
-        "metrics": {"test": metrics},
     }
     return export_model(
         model,
-        signatures,
+        recipe.signatures(model),
         name=name or recipe.name,
         models_dir=models_dir,
         version=version,
         contract=contract,
-        card=run_card(run, metrics, signatures),
     )

@@ -175,6 +175,7 @@ def test_export(mizoo, trained, models_dir):
     assert (version / "saved_model.pb").is_file()
     assert {p.name for p in (version / "assets.extra").iterdir()} == {
         "CARD.md",
+        "card.html",
         "contract.json",
         "golden_predictions",
         "tf_serving_warmup_requests",

@@ -31,7 +31,8 @@ def test_fit_lowers_the_loss(name, trained):
 
 def test_run_folder_is_complete(name, trained):
     run = trained(name).run
-    for file in ("config.json", "environment.json", "history.csv", "metrics.json", "model.keras", "CARD.md"):
+    written = ("config.json", "environment.json", "history.csv", "metrics.json", "model.keras", "CARD.md")
+    for file in (*written, "card.html"):
         assert (run.folder / file).is_file(), file
     assert (run.folder / "figures" / "curves.png").read_bytes().startswith(b"\x89PNG")
     assert not run.checkpoint.exists()
@@ -102,7 +103,7 @@ def exported(trained, tmp_path_factory) -> tuple[Path, list[dict]]:
         done = trained(model)
         servable = zoo.load_model(done.run.folder)
         signatures = done.recipe.signatures(servable)
-        write_version(models_dir / model / "1", servable, signatures, name=model, contract={}, card="card")
+        write_version(models_dir / model / "1", servable, signatures, name=model, contract={})
     return models_dir, verify_apart(models_dir)
 
 

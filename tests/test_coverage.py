@@ -11,6 +11,7 @@ import pytest
 from tests.harness import CASES, SIGNATURES
 from zoo.catalog import catalogue
 from zoo.cli import app
+from zoo.models.cards import FAMILY_SECTIONS, SECTIONS, family_card, limits_of, read_sections
 
 ROOT = Path(__file__).parent.parent
 TESTS = {path: path.read_text() for path in (ROOT / "tests").rglob("*.py") if path != Path(__file__)}
@@ -39,15 +40,36 @@ def test_every_family_has_a_card(family):
             assert f"`{spec.name}`" in card
 
 
+@pytest.mark.parametrize("spec", catalogue().values(), ids=lambda spec: spec.name)
+def test_every_card_has_the_one_order_of_sections(spec):
+    card = family_card(spec)
+    assert card is not None
+    headings = list(read_sections(card.read_text()))
+    assert headings == [title for title in SECTIONS if title in headings]
+    assert set(FAMILY_SECTIONS) <= set(headings)
+    assert limits_of(spec)
+
+
 @pytest.mark.parametrize("package", ["zoo/layers", "zoo/losses", "zoo/metrics"])
 def test_every_layer_loss_and_metric_is_tested(package):
     missing = [name for name in public_names(package) if not re.search(rf"\b{name}\b", EVERYTHING)]
     assert not missing, f"no test names {missing}"
 
 
-@pytest.mark.parametrize("command", [command.name for command in app.registered_commands])
+COMMANDS = [
+    *([command.name] for command in app.registered_commands),
+    *(
+        [group.typer_instance.info.name, c.name or c.callback.__name__]
+        for group in app.registered_groups
+        for c in group.typer_instance.registered_commands
+    ),
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_every_command_is_tested(command):
-    assert re.search(rf'mizoo\(\s*"{command}"', EVERYTHING), f"no test runs `mizoo {command}`"
+    words = r",\s*".join(f'"{word}"' for word in command)
+    assert re.search(rf"mizoo\(\s*{words}", EVERYTHING), f"no test runs `mizoo {' '.join(command)}`"
 
 
 def test_every_test_file_is_collected():

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.catalog import catalogue, get_spec
 from zoo.errors import ZooError
+from zoo.handles import saved_model
 from zoo.spec import ModelSpec
 
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["ModelSpec", "ZooError", "create_model", "get_spec", "list_models", "load_model"]
+__all__ = ["ModelSpec", "ZooError", "create_model", "get_spec", "list_models", "load_model", "saved_model"]
 __version__ = "0.1.0"
 
 

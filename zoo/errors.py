@@ -44,6 +44,10 @@ class ExportError(ZooError):
     """An export that would overwrite something, or that fails its own verification."""
 
 
+class StoreError(ZooError):
+    """A store, index or archive that is missing, damaged, hostile, or contradicts itself."""
+
+
 class MissingExtraError(ZooError):
     """A library of an optional extra is not installed."""
 

@@ -46,6 +46,7 @@ class ModelSpec:
         code_licence: SPDX id of the code.
         weights_licence: Terms of the weights that the defaults use.
         data_licence: Terms of the data that it was measured on.
+        research_only: Those of the weights that the defaults use allow research only.
         results: Measured numbers.
     """
 
@@ -59,6 +60,7 @@ class ModelSpec:
     code_licence: str = "Apache-2.0"
     weights_licence: str = "none shipped: trained by the user"
     data_licence: str = "the user's own"
+    research_only: bool = False
     results: tuple[Result, ...] = ()
 
     @property

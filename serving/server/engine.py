@@ -243,4 +243,5 @@ def _load_options(flags: Flags) -> loader.LoadOptions:
         tags=tuple(flags.saved_model_tags),
         gpu_memory_fraction=flags.per_process_gpu_memory_fraction,
         untrusted=flags.zoo_untrusted,
+        public_keys=flags.zoo_require_signature,
     )

@@ -88,6 +88,11 @@ def folders(text: str) -> tuple[Path, ...]:
     return paths
 
 
+def files(text: str) -> tuple[Path, ...]:
+    """Reads a comma-separated list of files, as absolute paths."""
+    return tuple(Path(word).absolute() for word in words(text))
+
+
 def channel_arguments(text: str) -> tuple[tuple[str, int | str], ...]:
     """Reads `key=value,key=value`; a value that is an int32 becomes one, as TF Serving does."""
     pairs = [word.partition("=") for word in words(text)]

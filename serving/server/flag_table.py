@@ -111,6 +111,9 @@ class Flags:
     zoo_model_roots: tuple[Path, ...] = flag(
         (), "folders that a reload may load models from, comma-separated", kind.folders
     )
+    zoo_require_signature: tuple[Path, ...] = flag(
+        (), "public keys (PEM files, comma-separated): load only what one of them has signed", kind.files
+    )
     zoo_untrusted: bool = flag(False, "refuse SavedModels with operations on files or processes")
     zoo_rest_tls: bool = flag(False, "REST with the TLS of ssl_config_file")
     zoo_drain_seconds: float = flag(

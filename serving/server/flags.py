@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from importlib import metadata
 from typing import Any
 
+from serving import signing
 from serving.server.errors import StartError
 from serving.server.flag_table import UNUSED_SWITCHES, UNUSED_VALUES, Flags
 
@@ -101,6 +102,11 @@ def validate(flags: Flags, *, has_models: bool = False) -> None:
             "(server_options.tensorflow_intra_op_parallelism, server_options.tensorflow_inter_op_parallelism) "
             "separately. You cannot configure all.\nFix: leave out --tensorflow_session_parallelism"
         )
+    for key in flags.zoo_require_signature:
+        try:
+            signing.check_public_key(key)
+        except signing.SignatureError as error:
+            raise StartError(f"--zoo_require_signature: {error}") from error
     if flags.zoo_reload != "off" and not flags.zoo_model_roots:
         raise StartError(
             f"--zoo_reload={flags.zoo_reload} would let a caller load any folder.\n"

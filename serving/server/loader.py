@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from serving import signing
 from serving.protocol import signatures
 from serving.server import saved_model
 from serving.server.errors import CODES, StartError, StatusError, kernel_text
@@ -32,6 +33,7 @@ class LoadOptions:
         tags: Of the graph to load.
         gpu_memory_fraction: Of each GPU, taken at once; 0 grows with need.
         untrusted: Refuse graphs with ops that reach files, processes or Python.
+        public_keys: Refuse versions that none of these keys (PEM files) has signed; empty: load all.
     """
 
     intra_op: int = 0
@@ -39,6 +41,7 @@ class LoadOptions:
     tags: tuple[str, ...] = (saved_model.SERVE_TAG,)
     gpu_memory_fraction: float = 0.0
     untrusted: bool = False
+    public_keys: tuple[Path, ...] = ()
 
 
 class Servable(ABC):
@@ -167,6 +170,8 @@ def load(path: Path, options: LoadOptions | None = None) -> Servable:
         StatusError: No SavedModel there, none with the tags, or one that an untrusting server refuses.
     """
     options = options or LoadOptions()
+    if options.public_keys:
+        _require_signature(path, options.public_keys)
     entry = saved_model.read(path, options.tags)
     if entry.dangerous_ops:
         text = f"{path} has ops that reach outside of the model: {', '.join(entry.dangerous_ops)}"
@@ -177,6 +182,14 @@ def load(path: Path, options: LoadOptions | None = None) -> Servable:
         return SessionServable(entry, options)
     log.warning("this TensorFlow has no session callables; running functions, which is slower")
     return FunctionServable(entry)
+
+
+def _require_signature(path: Path, public_keys: Sequence[Path]) -> None:
+    try:
+        key = signing.verify(path, public_keys)
+    except signing.SignatureError as error:
+        raise StatusError("PERMISSION_DENIED", str(error)) from error
+    log.info("%s is signed by key %s", path, key)
 
 
 def require_tensorflow() -> None:

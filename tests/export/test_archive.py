@@ -47,7 +47,7 @@ def test_next_version(tmp_path):
 
 
 def test_goldens_and_warmup_are_prediction_logs(model, tmp_path):
-    write_version(tmp_path / "1", model, doubling(model), name="m", contract={"a": 1}, card="# m\n")
+    write_version(tmp_path / "1", model, doubling(model), name="m", contract={"a": 1})
     (golden,) = read_goldens(tmp_path / "1")
     assert golden.signature == "serving_default"
     np.testing.assert_allclose(golden.outputs["y"], model(golden.inputs["x"]), atol=1e-6)
@@ -64,7 +64,7 @@ def test_goldens_and_warmup_are_prediction_logs(model, tmp_path):
 
 def test_a_graph_that_differs_from_keras_is_not_kept(model, tmp_path):
     with pytest.raises(ExportError, match=r"m, serving_default by SavedModel: off by") as caught:
-        export_model(model, doubling(model, factor=1.01), name="m", models_dir=tmp_path, contract={}, card="")
+        export_model(model, doubling(model, factor=1.01), name="m", models_dir=tmp_path, contract={})
     assert "within 1e-05" in str(caught.value)
     assert list(tmp_path.iterdir()) == []
 
@@ -73,7 +73,7 @@ def test_an_existing_version_is_never_overwritten(model, tmp_path):
     (tmp_path / "m" / "3").mkdir(parents=True)
     (tmp_path / "m" / "3" / "keep").write_text("mine")
     with pytest.raises(ExportError, match="exists already"):
-        export_model(model, doubling(model), name="m", models_dir=tmp_path, version=3, contract={}, card="")
+        export_model(model, doubling(model), name="m", models_dir=tmp_path, version=3, contract={})
     assert [p.name for p in (tmp_path / "m" / "3").iterdir()] == ["keep"]
 
 
@@ -89,7 +89,7 @@ def test_difference():
 @pytest.mark.parametrize("name", ["a/b", "..", ".hidden", "", "two words"])
 def test_names_that_are_no_folder_of_a_model(model, name, tmp_path):
     with pytest.raises(ExportError, match="cannot be the name of a served model"):
-        export_model(model, [], name=name, models_dir=tmp_path / "models", contract={}, card="")
+        export_model(model, [], name=name, models_dir=tmp_path / "models", contract={})
     assert not (tmp_path / "models").exists()
 
 

@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from zoo.backbones import build_backbone
-from zoo.data.feature_cache import cache_folder, extract_features
+from zoo.cache import cache_folder
+from zoo.data.feature_cache import extract_features
 from zoo.errors import DataError
 from zoo.preprocessing.reading import load_images
 

@@ -44,7 +44,8 @@ def build_backbone(
     (`backbone.trainable = False` freezes them).
 
     Args:
-        name: A name of `zoo.backbones.BACKBONES`, `hub:<handle or path>` or `garden:resnet50[:checkpoint]`.
+        name: A name of `zoo.backbones.BACKBONES`, `hub:<handle or path>`,
+            `store:NAME[@VERSION]` or `garden:resnet50[:checkpoint]`.
         layer: Feature layer, by our name; None takes the default of the table. For `hub:` the output of the
             signature.
         weights: "imagenet", a file (also by its name in the folder `$MIZOO_WEIGHTS`), or None for random
@@ -71,10 +72,10 @@ def build_backbone(
     """
     if pool not in ("avg", None):
         raise ConfigError(f"Unknown pool '{pool}'.", expected='"avg" or None', fix='use pool="avg"')
-    if name.startswith("hub:"):
+    if name.startswith(("hub:", "store:")):
         from zoo.backbones.hub import HubFeatures, hub_scaling
 
-        _refuse("hub:", weights)
+        _refuse(name.partition(":")[0] + ":", weights)
         size = image_size or 224
         trunk: Any = HubFeatures(name.removeprefix("hub:"), size, layer)
         scaling = scaling or hub_scaling(trunk)

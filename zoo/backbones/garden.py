@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.backbones.hub import HubFeatures
-from zoo.data.feature_cache import cache_folder
+from zoo.cache import cache_folder
 from zoo.errors import ConfigError, MissingExtraError, WeightsError, nearest
 
 _MODEL_IDS = {"resnet50": 50, "resnet101": 101}

@@ -10,10 +10,11 @@ import keras
 from keras import ops
 
 from zoo.checks import listing
-from zoo.errors import ConfigError, MissingExtraError, WeightsError
+from zoo.errors import ConfigError, WeightsError
+from zoo.handles import saved_model_folder
 
-# `serving_default` of TF2; the other two are those of TF1 Hub modules.
-_SIGNATURES = ("serving_default", "image_feature_vector", "default")
+# `serving_default` of TF2, two of TF1 Hub modules, and that of our own exports.
+_SIGNATURES = ("serving_default", "image_feature_vector", "default", "tensor")
 
 
 @keras.saving.register_keras_serializable(package="mizoo")
@@ -25,20 +26,21 @@ class HubFeatures(keras.layers.Layer):
     the handle alone and loads the SavedModel from there again.
 
     Args:
-        handle: TF Hub URL, or folder of a SavedModel.
+        handle: TF Hub URL, folder of a SavedModel, or `store:NAME[@VERSION]`.
         image_size: Side of the pictures in pixels.
         output: Which output of the signature; needed only where it has several.
 
     Raises:
         ConfigError: Not the tensorflow backend, no usable signature or output, or another picture size.
         WeightsError: The handle cannot be loaded.
+        StoreError: The store has no such model.
     """
 
     def __init__(self, handle: str, image_size: int, output: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if keras.backend.backend() != "tensorflow":
             raise ConfigError(
-                f"Backbone 'hub:{handle}' is a TensorFlow graph; keras runs on {keras.backend.backend()}.",
+                f"Backbone '{handle}' is a TensorFlow graph; keras runs on {keras.backend.backend()}.",
                 fix="KERAS_BACKEND=tensorflow, or extract its features first and train on those",
             )
         self.trainable = False
@@ -50,7 +52,7 @@ class HubFeatures(keras.layers.Layer):
         chosen = next(iter(probe)) if output is None and len(probe) == 1 else output
         if chosen is None or chosen not in probe:
             raise ConfigError(
-                f"Signature '{name}' of 'hub:{handle}' has the outputs {listing(sorted(probe))}.",
+                f"Signature '{name}' of '{handle}' has the outputs {listing(sorted(probe))}.",
                 expected="a single output" if output is None else f"'{output}' among them",
                 fix="name one of them as layer",
             )
@@ -88,37 +90,42 @@ def hub_scaling(layer: HubFeatures) -> str:
 
 
 def _load(handle: str) -> tuple[Path, Any]:
+    import tensorflow_hub as hub
+
+    folder = saved_model_folder(handle)
     try:
-        import tensorflow_hub as hub
-    except ImportError as error:
-        raise MissingExtraError("tensorflow-hub", "zoo", f"Backbone 'hub:{handle}'") from error
-    try:
-        return Path(hub.resolve(handle)), hub.load(handle)
-    except Exception as error:  # hub lets through whatever its resolvers raise
+        return folder, hub.load(str(folder))
+    except Exception as error:  # whatever tensorflow raises on what is no SavedModel
         raise WeightsError(
-            f"'hub:{handle}' cannot be loaded: {error}",
-            expected="a TF Hub URL that is reachable from here, or the folder of a SavedModel",
-            fix="download the SavedModel elsewhere and name its folder: hub:PATH",
+            f"'{handle}' cannot be loaded: {error}",
+            expected="a SavedModel",
+            fix="save the model again with tf.saved_model.save(model, folder, signatures=...)",
         ) from error
 
 
 def _signature(handle: str, loaded: Any) -> tuple[str, Any]:
-    for name in _SIGNATURES:
-        if name in loaded.signatures:
-            return name, loaded.signatures[name]
-    raise ConfigError(
-        f"'hub:{handle}' has the signatures {listing(sorted(loaded.signatures)) or 'none'}.",
-        expected=f"one of {', '.join(_SIGNATURES)}",
-        fix="save the model again with tf.saved_model.save(model, folder, signatures=...)",
-    )
+    """Returns the first of the known signatures that takes pictures; else the first there is, for the error."""
+    known = [name for name in _SIGNATURES if name in loaded.signatures]
+    if not known:
+        raise ConfigError(
+            f"'{handle}' has the signatures {listing(sorted(loaded.signatures)) or 'none'}.",
+            expected=f"one of {', '.join(_SIGNATURES)}",
+            fix="save the model again with tf.saved_model.save(model, folder, signatures=...)",
+        )
+    chosen = next((name for name in known if _pictures(loaded.signatures[name])), known[0])
+    return chosen, loaded.signatures[chosen]
+
+
+def _pictures(function: Any) -> dict[str, Any]:
+    """The only input of a signature, if it takes pictures: alias -> spec."""
+    inputs = function.structured_input_signature[1]
+    return {key: spec for key, spec in inputs.items() if len(inputs) == 1 and spec.shape.rank == 4}
 
 
 def _picture_input(handle: str, name: str, function: Any) -> tuple[str, Any]:
-    inputs = function.structured_input_signature[1]
-    pictures = {key: spec for key, spec in inputs.items() if len(spec.shape or ()) == 4}
-    if len(inputs) != 1 or not pictures:
+    if not (pictures := _pictures(function)):
         raise ConfigError(
-            f"Signature '{name}' of 'hub:{handle}' takes {inputs}.",
+            f"Signature '{name}' of '{handle}' takes {function.structured_input_signature[1]}.",
             expected="one input of shape [batch, height, width, 3]",
             fix="save the feature extractor with such a signature",
         )
@@ -130,7 +137,7 @@ def _zeros(spec: Any, size: int, handle: str) -> Any:
 
     if not spec.shape[1:].is_compatible_with([size, size, 3]):
         raise ConfigError(
-            f"'hub:{handle}' takes pictures of shape {spec.shape[1:]}, not of {size} x {size} x 3.",
+            f"'{handle}' takes pictures of shape {spec.shape[1:]}, not of {size} x {size} x 3.",
             fix="set image_size to the size that the SavedModel was saved with",
         )
     return tf.zeros([1, size, size, 3], spec.dtype)

@@ -8,7 +8,7 @@ from typing import Any
 
 from zoo.errors import ConfigError, nearest
 
-FOREIGN_PREFIXES = ("hub:", "garden:")
+FOREIGN_PREFIXES = ("hub:", "store:", "garden:")
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class BackboneSpec:
         imagenet: Whether Keras offers weights for download (`weights="imagenet"`).
         paper: Where the architecture is described.
         weights_licence: Terms of the weights that `imagenet` downloads.
+        research_only: Those terms, or those of the data behind the weights, allow research only.
     """
 
     name: str
@@ -46,6 +47,7 @@ class BackboneSpec:
     classifier: Mapping[str, str] = field(default_factory=dict)
     imagenet: bool = True
     weights_licence: str = "Apache-2.0; trained on ImageNet, whose own terms are non-commercial research"
+    research_only: bool = True
 
 
 def _mobilenet(suffix: str, alpha: float, image_size: int, parameters: int) -> BackboneSpec:
@@ -79,6 +81,7 @@ _SPECS = (
         imagenet=False,
         paper="none: a small plain CNN, trained end to end",
         weights_licence="none shipped: trained by the user",
+        research_only=False,
     ),
     BackboneSpec(
         name="vgg16",
@@ -179,7 +182,8 @@ _SPECS = (
         parameters=1_235_496,
         imagenet=False,
         paper="Iandola et al. 2016, SqueezeNet, arXiv:1602.07360, Table 1; v1.1 of the authors' repository",
-        weights_licence="as stated where the weights come from",
+        weights_licence="as stated where the weights come from; those of its authors were trained on ImageNet, "
+        "whose own terms are non-commercial research",
     ),
 )
 
@@ -187,7 +191,7 @@ BACKBONES: Mapping[str, BackboneSpec] = {spec.name: spec for spec in _SPECS}
 
 
 def backbone_names() -> list[str]:
-    """Returns the names of the table; `hub:...` and `garden:...` work beside them."""
+    """Returns the names of the table; `hub:...`, `store:...` and `garden:...` work beside them."""
     return list(BACKBONES)
 
 
@@ -195,12 +199,13 @@ def get_backbone_spec(name: str) -> BackboneSpec:
     """Returns the row of a backbone of the table.
 
     Raises:
-        ConfigError: There is no such backbone, or it is a foreign one (`hub:`, `garden:`), which has no row.
+        ConfigError: There is no such backbone, or it is a foreign one (`hub:`, `store:`, `garden:`), which has no row.
     """
     if name not in BACKBONES:
         raise ConfigError(
             f"Unknown backbone '{name}'.{nearest(name, BACKBONES)}",
-            expected=f"one of {', '.join(BACKBONES)}, hub:<handle or path>, garden:resnet50[:checkpoint]",
+            expected=f"one of {', '.join(BACKBONES)}, hub:<handle or path>, store:NAME[@VERSION], "
+            "garden:resnet50[:checkpoint]",
             fix="set backbone to one of these",
         )
     return BACKBONES[name]

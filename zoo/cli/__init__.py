@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from zoo.cli import catalogue, quickstart, quiet, serving, training, vocabulary
+from zoo.cli import card, catalogue, quickstart, quiet, serving, store, training, vocabulary
 
 app = typer.Typer(
     name="mizoo",
@@ -33,10 +33,15 @@ for command in (
     serving.export,
     serving.serve,
     serving.predict,
+    card.card,
+    store.publish,
+    store.fetch,
     vocabulary.vocabulary,
     quickstart.quickstart,
 ):
     app.command(name=command.__name__.rstrip("_"), context_settings=_SETTINGS.get(command))(command)
+
+app.add_typer(store.store_app)
 
 # The commands that need tensorflow; the others work in the base install and must not wait for it.
 _HEAVY = {"prepare", "train", "evaluate", "export", "quickstart"}

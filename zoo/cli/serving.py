@@ -16,6 +16,15 @@ def export(
     name: Annotated[
         str | None, typer.Option(help="What the server calls it. Default: the model's name.")
     ] = None,
+    data_licence: Annotated[
+        str | None, typer.Option(help="Terms of the training data, for the card and the store.")
+    ] = None,
+    research_only: Annotated[
+        bool,
+        typer.Option(
+            "--research-only", help="Mark it; known research-only data and weights do by themselves."
+        ),
+    ] = False,
 ) -> None:
     """Exports a trained model as a SavedModel that takes raw JPEG bytes, verified, for TensorFlow Serving.
 
@@ -28,7 +37,9 @@ def export(
 
     console = Console(highlight=False)
     with console.status("exporting and verifying"):
-        folder = export_run(run, to, version=version, name=name)
+        folder = export_run(
+            run, to, version=version, name=name, data_licence=data_licence, research_only=research_only
+        )
     console.print(f"{folder}: Keras, SavedModel, server and client agree.", markup=False, soft_wrap=True)
     console.print(f"Next: mizoo serve {to}", markup=False, soft_wrap=True)
 

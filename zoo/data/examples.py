@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo.data.feature_cache import cache_folder
+from zoo.cache import cache_folder
 from zoo.data.shapes import random_scene, write_shapes
 from zoo.data.shapes_drawing import draw_scene
 from zoo.preprocessing.reading import progress_bar

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from zoo.backbones.digest import backbone_digest, network_digest
+from zoo.cache import cache_folder
 from zoo.data.feature_shards import read_shards, write_shard
 from zoo.errors import DataError
 from zoo.files import write_json
@@ -48,11 +48,6 @@ class Features:
     array: np.ndarray = field(repr=False)
     kept: np.ndarray = field(repr=False)
     bad: tuple[Path, ...]
-
-
-def cache_folder() -> Path:
-    """Returns `$MIZOO_CACHE`, or `~/.cache/mizoo`."""
-    return Path(os.environ.get("MIZOO_CACHE") or Path.home() / ".cache" / "mizoo")
 
 
 def extract_features(

@@ -4,17 +4,38 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from zoo.errors import MissingExtraError
 from zoo.files import write_atomically
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+History = dict[str, list[float]]
+
+
+def read_history(path: Path) -> History:
+    """Returns column -> value per epoch of a history.csv (`epoch`, `loss`, `val_loss`, ...); empty without a file."""
+    if not path.is_file():
+        return {}
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    return {name: [float(row[name]) for row in rows] for name in (rows[0] if rows else ())}
+
 
 def draw_curves(history: Path, path: Path) -> None:
-    """Draws every loss of a history.csv over the epochs, training and validation in one colour.
+    """Draws every loss of a history.csv over the epochs into a PNG file.
 
-    Args:
-        history: As written by training: `epoch`, `loss`, `val_loss`, ...
-        path: PNG file.
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    figure = curves(read_history(history))
+    write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=110))
+
+
+def curves(history: History) -> Figure:
+    """Draws every loss over the epochs, training and validation in one colour.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
@@ -24,17 +45,14 @@ def draw_curves(history: Path, path: Path) -> None:
     except ImportError as error:
         raise MissingExtraError("matplotlib", "zoo", "Drawing learning curves") from error
 
-    with history.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    epochs = [int(row["epoch"]) for row in rows]
-    names = [name for name in rows[0] if name != "epoch" and not name.startswith("val_")]
+    names = [name for name in history if name != "epoch" and not name.startswith("val_")]
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()
     for colour, name in enumerate(names):
-        axes.plot(epochs, [float(row[name]) for row in rows], color=f"C{colour}", label=name)
-        if f"val_{name}" in rows[0]:
-            values = [float(row[f"val_{name}"]) for row in rows]
-            axes.plot(epochs, values, color=f"C{colour}", linestyle="--", label=f"{name}, validation")
+        axes.plot(history["epoch"], history[name], color=f"C{colour}", label=name)
+        if validation := history.get(f"val_{name}"):
+            label = f"{name}, validation"
+            axes.plot(history["epoch"], validation, color=f"C{colour}", linestyle="--", label=label)
     axes.set(xlabel="epoch", ylabel="loss")
     axes.legend(fontsize="small")
-    write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=110))
+    return figure

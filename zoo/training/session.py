@@ -35,11 +35,9 @@ def train(recipe: Recipe, splits: Splits, run: Run, options: TrainingOptions) ->
             raise
         recipe.fit(model, splits, run, options)
     run.save_model(model)
-    metrics = measure(recipe, model, splits, run)
+    measure(recipe, model, splits, run)
     _draw(recipe, model, splits, run)
-    from export.card import run_card
-
-    write_text(run.folder / "CARD.md", run_card(run, metrics))
+    _write_card(run)
     remove_checkpoint(run)
     return model
 
@@ -70,3 +68,17 @@ def _draw(recipe: Recipe, model: keras.Model, splits: Splits, run: Run) -> None:
         MissingExtraError
     ) as error:  # a bare GPU host: the numbers are there, the pictures can be drawn later
         log.warning("no figures: %s", error)
+
+
+def _write_card(run: Run) -> None:
+    """Writes the page, and last the Markdown, by which the run counts as finished."""
+    from export.cards.html import to_html
+    from export.cards.markdown import to_markdown
+    from export.cards.target import HTML, MARKDOWN, run_card
+
+    card = run_card(run)
+    try:
+        write_text(run.folder / HTML, to_html(card))
+    except MissingExtraError as error:
+        log.warning("no %s, `mizoo card %s` writes it later: %s", HTML, run.folder, error)
+    write_text(run.folder / MARKDOWN, to_markdown(card))

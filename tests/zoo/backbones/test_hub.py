@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from zoo.backbones import backbone_digest, build_backbone
-from zoo.errors import ConfigError, MissingExtraError, WeightsError
+from zoo.errors import ConfigError, MissingExtraError, StoreError, WeightsError
 
 SIZE = 8
 PICTURES = np.random.default_rng(0).integers(0, 256, (3, SIZE, SIZE, 3), dtype=np.uint8)
@@ -94,8 +94,47 @@ def test_bytes_maps_and_several_outputs(tmp_path):
         build_backbone(name, layer="sum", image_size=16)
 
 
+def test_a_version_in_a_store_is_a_backbone(tmp_path, monkeypatch):
+    from export.store.publish import publish
+
+    def features(module, pixels):
+        return {"features": tf.reduce_mean(pixels, axis=[1, 2]) @ module.matrix}
+
+    monkeypatch.setenv("MIZOO_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("MIZOO_STORE", str(tmp_path / "store"))
+    spec = tf.TensorSpec([None, None, None, 3], tf.float32, name="pixels")
+    for version in (1, 2):
+        folder = tmp_path / "models" / "colours" / str(version)
+        saved(folder, features, spec, matrix=MATRIX * version)
+        publish(folder, tmp_path / "store", code="MIT", weights="own", data="none")
+    for name, factor in (("store:colours@1", 1), ("store:colours", 2)):
+        model = build_backbone(name, image_size=SIZE)
+        assert np.allclose(model.predict(PICTURES, verbose=0), factor * EXPECTED, atol=1e-5)
+    with pytest.raises(StoreError, match="The store has no version 3 of 'colours'"):
+        build_backbone("store:colours@3", image_size=SIZE)
+    with pytest.raises(ConfigError, match="weights=x cannot be set for a 'store:' backbone"):
+        build_backbone("store:colours", weights="x")
+
+
+def test_the_signature_that_takes_pictures_is_found(tmp_path):
+    """As in our own exports: serving_default takes bytes of files, `tensor` takes pictures."""
+    module = tf.Module()
+    module.files = tf.function(
+        lambda image_bytes: {"length": tf.strings.length(image_bytes)},
+        input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")],
+    )
+    module.pixels = tf.function(
+        lambda image: {"embedding": tf.reduce_mean(tf.cast(image, tf.float32), [1, 2])},
+        input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8, name="image")],
+    )
+    signatures = {"serving_default": module.files, "tensor": module.pixels}
+    tf.saved_model.save(module, str(tmp_path / "ours"), signatures=signatures)
+    model = build_backbone(f"hub:{tmp_path / 'ours'}", image_size=SIZE)
+    assert np.allclose(model.predict(PICTURES, verbose=0), PICTURES.mean(axis=(1, 2)), atol=1e-4)
+
+
 def test_wrong_handles(handle, tmp_path):
-    with pytest.raises(WeightsError, match=r"hub:/no/such/folder' cannot be loaded"):
+    with pytest.raises(WeightsError, match=r"/no/such/folder' cannot be loaded"):
         build_backbone("hub:/no/such/folder")
     with pytest.raises(ConfigError, match="weights=x cannot be set for a 'hub:' backbone"):
         build_backbone(handle, weights="x")

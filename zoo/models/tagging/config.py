@@ -65,7 +65,7 @@ class TaggingConfig(FitConfig):
 
     @property
     def trains_backbone(self) -> bool:
-        """Whether gradients reach the backbone; a `hub:` or `garden:` one is always frozen."""
+        """Whether gradients reach the backbone; a `hub:`, `store:` or `garden:` one is always frozen."""
         if self.end_to_end is not None:
             return self.end_to_end
         return self.weights is None and not self.backbone.startswith(FOREIGN_PREFIXES)

@@ -56,7 +56,12 @@ class TaggingRecipe(Recipe):
         from zoo.data.tag_list import SHIPPED
 
         return {
-            "backbones": [*backbone_names(), "hub:<handle or path>", "garden:resnet50[:checkpoint]"],
+            "backbones": [
+                *backbone_names(),
+                "hub:<handle or path>",
+                "store:NAME[@VERSION]",
+                "garden:resnet50[:checkpoint]",
+            ],
             "vocabularies": [*SHIPPED],
         }
 

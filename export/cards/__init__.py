@@ -1,0 +1,1 @@
+"""Model cards: one content, as Markdown and as a self-contained HTML page."""
