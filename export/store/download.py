@@ -146,7 +146,10 @@ class _Part:
                     source.url, f"{self._blob.path} has {stream.size} bytes instead of {self._blob.size}"
                 )
             with self.path.open("r+b" if self.path.exists() else "wb", buffering=0) as file:
-                file.truncate(stream.start)
+                if os.fstat(file.fileno()).st_size > stream.start:
+                    # Not otherwise: ext4 writes a file that was once cut to nothing to the disk on closing,
+                    # and removing it then takes half as long as fetching it.
+                    file.truncate(stream.start)
                 file.seek(stream.start)
                 self._size = stream.start
                 # Half of it after a kill is as good as none.
