@@ -19,6 +19,9 @@ bench: .venv/ready  ## results of real data and of serving; needs DATA=DIR and W
 	$(BIN)/python -m ci.bench.swap
 	$(BIN)/python -m ci.bench.store
 	$(BIN)/python -m ci.store_kill --kills 200
+	$(BIN)/python -m ci.bench.search
+	$(BIN)/python -m ci.bench.search_served
+	$(BIN)/python -m ci.bench.visual_semantic --data $(DATA) --weights $(WEIGHTS) --seeds 3
 	$(BIN)/python -m ci.bench.tag_list --data $(DATA)
 	$(BIN)/python -m ci.bench.memory
 	$(BIN)/python -m ci.bench.input_pipeline --data $(DATA) --weights $(WEIGHTS)
@@ -28,7 +31,7 @@ bench: .venv/ready  ## results of real data and of serving; needs DATA=DIR and W
 .venv/ready: pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[zoo,nlp,signing,dev]'
+	$(BIN)/python -m pip install --quiet --editable '.[zoo,nlp,search,signing,dev]'
 	touch $@
 
 clean:

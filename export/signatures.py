@@ -31,12 +31,14 @@ class Signature:
         inputs: Alias -> type and shape; all share dimension 0, which TF Serving batches on.
         function: Named tensors -> named tensors; TensorFlow code, traced into the graph.
         examples: n -> n rows of real inputs, for the warm-up and the golden answers.
+        tracked: What the function uses beside the model, e.g. lookup tables: it becomes part of the SavedModel.
     """
 
     name: str
     inputs: Mapping[str, Input]
     function: Callable[..., dict[str, Any]]
     examples: Callable[[int], dict[str, np.ndarray]]
+    tracked: tuple[Any, ...] = ()
 
     def answer(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Runs the function eagerly, that is by Keras and not by an exported graph.
@@ -64,6 +66,8 @@ def write_saved_model(folder: str, model: Any, signatures: list[Signature]) -> N
     archive = keras.export.ExportArchive()
     archive.track(model)
     for signature in signatures:
+        for resource in signature.tracked:
+            archive.track(resource)
         specs = [
             tf.TensorSpec(spec.shape, getattr(tf, spec.dtype), name=alias)
             for alias, spec in signature.inputs.items()

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from zoo.catalog import get_spec
-from zoo.data.batches import Splits
+from zoo.data.batches import Split, Splits
 from zoo.recipe import DataOptions, Recipe
 from zoo.training.options import TrainingOptions
 from zoo.training.run import Run
@@ -27,12 +27,29 @@ CASES: dict[str, dict[str, Any]] = {
     "tagging_binomial": _TINY_TAGGER,
 }
 
+_TINY_EMBEDDING = {
+    "image_size": 32,
+    "dimensions": 32,
+    "word_dimensions": 16,
+    "min_count": 1,
+    "max_words": 12,
+    "epochs": 3,
+    "batch_size": 32,
+    "learning_rate": 3e-3,
+}
+CASES |= {
+    "vse_lstm": _TINY_EMBEDDING,
+    "vse_bow": _TINY_EMBEDDING | {"negatives": "hardest", "warmup_epochs": 1},
+}
+
 # What TensorFlow Serving must answer for each entry.
 SIGNATURES: dict[str, set[str]] = {
     "tagging_baseline": {"serving_default", "dense", "tensor", "describe"},
     "tagging_two_head": {"serving_default", "dense", "tensor", "describe"},
     "tagging_word_vectors": {"serving_default", "dense", "tensor", "describe"},
     "tagging_binomial": {"serving_default", "dense", "tensor", "describe", "distribution"},
+    "vse_lstm": {"serving_default", "embed_image", "tensor", "embed_text"},
+    "vse_bow": {"serving_default", "embed_image", "tensor", "embed_text"},
 }
 
 
@@ -61,6 +78,12 @@ def train_case(name: str, shapes: Path, word_vectors: Path, root: Path) -> Train
     options = TrainingOptions(seed=3)
     run = Run.create(root, recipe, splits, options, {"data": str(shapes)}, None)
     return Trained(recipe, splits, train(recipe, splits, run, options), run)
+
+
+def inputs_of(split: Split) -> Any:
+    """Returns the inputs of a split as `predict` takes them: one array as it is, several by name."""
+    arrays = split.arrays()
+    return next(iter(arrays.values())) if len(arrays) == 1 else arrays
 
 
 def largest_difference(left: Any, right: Any) -> float:

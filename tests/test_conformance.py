@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 import zoo
-from tests.harness import CASES, SIGNATURES, case_recipe, largest_difference
+from tests.harness import CASES, SIGNATURES, case_recipe, inputs_of, largest_difference
 from zoo.catalog import get_spec
+from zoo.data.prepared import read_prepared
 from zoo.errors import ConfigError, RunError
 from zoo.training.options import TrainingOptions
 from zoo.training.run import Run
@@ -50,10 +51,10 @@ def test_metrics_stand_beside_trivial_predictors(name, trained):
 
 def test_loaded_model_answers_as_the_trained_one(name, trained):
     done = trained(name)
-    pictures = done.splits.test.arrays()["image"]
-    said = done.model.predict(pictures, verbose=0)
+    inputs = inputs_of(done.splits.test)
+    said = done.model.predict(inputs, verbose=0)
     for again in (zoo.load_model(done.run.folder), zoo.load_model(done.run.model_file)):
-        assert largest_difference(said, again.predict(pictures, verbose=0)) == 0
+        assert largest_difference(said, again.predict(inputs, verbose=0)) == 0
 
 
 def test_config_round_trip(name, trained):
@@ -66,7 +67,7 @@ def test_config_round_trip(name, trained):
 def test_arrays_and_files_give_the_same_answers(name, trained):
     done = trained(name)
     from_files = done.model.predict(done.splits.test.once(4), verbose=0)
-    from_arrays = done.model.predict(done.splits.test.arrays()["image"], batch_size=4, verbose=0)
+    from_arrays = done.model.predict(inputs_of(done.splits.test), batch_size=4, verbose=0)
     assert largest_difference(from_files, from_arrays) <= 1e-6
 
 
@@ -135,6 +136,6 @@ def under_jax(shapes, word_vectors, tmp_path_factory) -> Path:
 def test_weights_trained_under_jax_answer_the_same_under_tensorflow(name, under_jax):
     model = zoo.load_model(under_jax / f"{name}.keras")
     with np.load(under_jax / f"{name}-answers.npz") as answers:
-        pictures = answers["image"]
-        said = {key: answers[key] for key in answers.files if key != "image"}
-    assert largest_difference(said, model.predict(pictures, verbose=0)) <= 1e-5
+        said = {key: answers[key] for key in answers.files}
+    splits, _ = read_prepared(under_jax / f"{name}.npz", name)
+    assert largest_difference(said, model.predict(inputs_of(splits.test), verbose=0)) <= 1e-5

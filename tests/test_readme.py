@@ -43,9 +43,14 @@ def test_command_lines_use_options_that_exist(line, mizoo, caplog):
         parse([argument for argument in arguments if argument.startswith("-")], {})
         assert caplog.text == ""
         return
-    name, *arguments = arguments
-    assert name in {command.name for command in app.registered_commands}
-    _, out, _ = mizoo(name, "--help")
+    groups = {group.typer_instance.info.name: group.typer_instance for group in app.registered_groups}
+    names = [arguments.pop(0)]
+    known = app
+    if names[0] in groups:
+        known = groups[names[0]]
+        names.append(arguments.pop(0))
+    assert names[-1] in {c.name or c.callback.__name__ for c in known.registered_commands}
+    _, out, _ = mizoo(*names, "--help")
     for argument in arguments:
         if argument.startswith("--"):
             assert argument in out, argument

@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import numpy as np  # noqa: E402
 
+from tests.harness import inputs_of  # noqa: E402
 from zoo.catalog import get_spec  # noqa: E402
 from zoo.data.prepared import read_prepared  # noqa: E402
 from zoo.training.options import TrainingOptions  # noqa: E402
@@ -26,9 +27,8 @@ def main(folder: Path, names: list[str]) -> None:
         options = TrainingOptions(seed=5)
         run = Run.create(folder / "runs", recipe, splits, options, {"prepared": name}, None)
         model = train(recipe, splits, run, options)
-        pictures = splits.test.arrays()["image"]
         model.save(folder / f"{name}.keras")
-        np.savez(folder / f"{name}-answers.npz", image=pictures, **model.predict(pictures, verbose=0))
+        np.savez(folder / f"{name}-answers.npz", **model.predict(inputs_of(splits.test), verbose=0))
 
 
 if __name__ == "__main__":

@@ -30,6 +30,20 @@ def _tagging(name: str, recipe: str, summary: str, section: str, mse: str, mae: 
     )
 
 
+_SPACE_REPORT = "report 'Learning and using integrated spaces' (in Japanese), part 2"
+
+
+def _embedding(name: str, recipe: str, summary: str) -> ModelSpec:
+    return ModelSpec(
+        name=name,
+        recipe=f"zoo.models.visual_semantic.recipe:{recipe}",
+        summary=summary,
+        source=f"{_SPACE_REPORT}; Kiros et al. 2014, arXiv:1411.2539; Faghri et al. 2018, arXiv:1707.05612",
+        inputs="image_bytes: JPEG, PNG, GIF or BMP file content, string [N]; text: string [N]",
+        outputs="embedding: float32 [N, d], of length 1",
+    )
+
+
 _MODELS = (
     _tagging(
         "tagging_baseline",
@@ -62,6 +76,16 @@ _MODELS = (
         "section 5.1 for the targets; the model is ours",
         mse=".0500",
         mae=".1596",
+    ),
+    _embedding(
+        "vse_lstm",
+        "LstmRecipe",
+        "Pictures and sentences in one space; sentences read by an LSTM",
+    ),
+    _embedding(
+        "vse_bow",
+        "BowRecipe",
+        "Pictures and sentences in one space; sentences as sums of their words",
     ),
 )
 

@@ -193,8 +193,8 @@ class Recipe(ABC):
         """Measures the model on a split.
 
         Returns:
-            Predictor -> metric -> value. The first row is "model"; the trivial predictors that it must beat
-            (fitted on `splits.train`, never looking at a picture) follow.
+            Predictor -> metric -> value. The first row is "model"; the trivial predictors that it must beat follow,
+            fitted on `splits.train`.
         """
 
     def figures(self, model: keras.Model, splits: Splits, split: Split, folder: Path) -> list[Path]:
@@ -209,3 +209,23 @@ class Recipe(ABC):
     @abstractmethod
     def signatures(self, model: keras.Model) -> list[Signature]:
         """Returns what TensorFlow Serving will answer; `model` is a `servable` one."""
+
+    def index_signatures(self, model: keras.Model, index: Path, top: int) -> list[Signature]:
+        """Returns the signatures of a SavedModel that carries an index of pictures; few models search one.
+
+        Args:
+            model: A `servable` one.
+            index: Folder of the index.
+            top: Results of each search.
+
+        Raises:
+            ConfigError: This model searches no index.
+        """
+        del model, index, top
+        raise ConfigError(f"{self.name} searches no index.", fix="export it without --index")
+
+    def input_contract(self, model: keras.Model) -> dict[str, Any]:
+        """Returns how the exported graph treats its inputs, for clients and for the model store."""
+        from zoo.preprocessing.image import INPUT_CONTRACT
+
+        return INPUT_CONTRACT | {"image_size": model.input_shape[1]}

@@ -28,6 +28,7 @@ from zoo.data.tag_list import TagList, write_tag_list
 from zoo.data.tag_targets import tag_targets
 from zoo.data.word_vectors import read_word_vectors
 from zoo.files import write_atomically
+from zoo.metrics.bootstrap import paired_interval
 from zoo.metrics.jaccard import jaccard
 from zoo.models.tagging.evaluation import answers, measure
 from zoo.models.tagging.trivial import Answers, trivial_predictors
@@ -144,7 +145,7 @@ def report(said: dict[str, list[Answers]], splits: Splits, tags: TagList, data: 
             row[f"{metric}_range"] = [min(values), max(values)]
         for metric in ("mse", "mae"):
             row[f"{metric}_less_table_95"] = list(
-                paired_interval(metric, targets, runs, trivial["per-tag table"])
+                gain_interval(metric, targets, runs, trivial["per-tag table"])
             )
         rows.append(row)
     rows += [{"predictor": name, **measure(targets, answer)} for name, answer in trivial.items()]
@@ -174,9 +175,7 @@ def report(said: dict[str, list[Answers]], splits: Splits, tags: TagList, data: 
     print(f"wrote {path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path.name}")
 
 
-def paired_interval(
-    metric: str, targets: Any, runs: list[Answers], table: Answers, draws: int = 1000
-) -> tuple[float, float]:
+def gain_interval(metric: str, targets: Any, runs: list[Answers], table: Answers) -> tuple[float, float]:
     """Bootstrap over pictures of (model - per-tag table), the model's errors averaged over seeds."""
     true = targets["mentions"] > 0
     share = targets["mentions"] / targets["captions"]
@@ -186,11 +185,7 @@ def paired_interval(
         return np.where(true, np.square(residual) if metric == "mse" else np.abs(residual), 0.0).sum(axis=1)
 
     gain = np.mean([errors(run) for run in runs], axis=0) - errors(table)
-    count = true.sum(axis=1)
-    rng = np.random.default_rng(0)
-    drawn = rng.integers(0, len(gain), (draws, len(gain)))
-    means = gain[drawn].sum(axis=1) / count[drawn].sum(axis=1)
-    return float(np.quantile(means, 0.025)), float(np.quantile(means, 0.975))
+    return paired_interval(gain, true.sum(axis=1))
 
 
 def human(data: Path, tags: TagList) -> dict[str, float]:

@@ -101,7 +101,7 @@ def _measured(contract: Mapping[str, Any], figures: Figures) -> str:
         counts = f"{data['rows'].get(split, '?')} rows of the {plain(split)} split, {data['rows']['train']} trained on"
         parts += [
             f"Data set {code(data['name'])}: {counts}; seed {seed}. "
-            "Predictors other than `model` never look at the input.",
+            "The other columns are references that `model` must beat.",
             block(contract["command"], "sh"),
             metrics_table(rows),
             f"![The {plain(split)} metrics of the model beside those of the trivial predictors](figure:{split})",

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock, FileLock, Timeout
 
 from export.store.archive import SIGNATURE_FILE
 from export.store.entry import Digest
@@ -28,14 +28,30 @@ def staging(place: Place) -> Iterator[Path]:
 
     Its parent is hidden, and held by a lock that ends with this process; on leaving it is removed.
     """
-    parent = place.folder.parent
-    parent.mkdir(parents=True, exist_ok=True)
-    root = Path(tempfile.mkdtemp(prefix=_prefix(place), dir=parent))
+    place.folder.parent.mkdir(parents=True, exist_ok=True)
+    root, alive = _claim(place)
     try:
-        with FileLock(root / _ALIVE):
-            yield root / str(place.version)
+        yield root / str(place.version)
     finally:
-        shutil.rmtree(root)
+        alive.release()
+        with contextlib.suppress(FileNotFoundError):  # removed by another process, now that nobody holds it
+            shutil.rmtree(root)
+
+
+def _claim(place: Place) -> tuple[Path, BaseFileLock]:
+    """Makes a staging folder and takes its lock.
+
+    A process with another cache, whose locks are not ours, may take it for a dead one's before its lock is held: then
+    another is made.
+    """
+    while True:
+        root = Path(tempfile.mkdtemp(prefix=_prefix(place), dir=place.folder.parent))
+        alive = FileLock(root / _ALIVE)
+        with contextlib.suppress(FileNotFoundError):
+            alive.acquire()
+            if (root / _ALIVE).exists():
+                return root, alive
+            alive.release()
 
 
 def leftovers(place: Place) -> list[Path]:

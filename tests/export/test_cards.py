@@ -131,7 +131,7 @@ def test_what_the_markdown_says():
     assert r"| `serving_default` | `x` float32 \[N, 2\] | `y` float32 \[N\] |" in said["Input and output"]
     assert said["Measured"] == (
         "Data set `sums`: 3 rows of the test split, 8 trained on; seed 7. "
-        "Predictors other than `model` never look at the input.\n\n"
+        "The other columns are references that `model` must beat.\n\n"
         "```sh\nmizoo evaluate runs/adder/20260101-000000-000000\n```\n\n"
         "| metric | model | zero |\n| --- | --- | --- |\n| mse | 0.2500 | 1.5000 |\n| hits | 3 | 0 |\n\n"
         "| epoch | loss | val_loss |\n| --- | --- | --- |\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from zoo.backbones.table import BACKBONES, BackboneSpec, backbone_names, get_backbone_spec
+from zoo.backbones.table import BACKBONES, BackboneSpec, backbone_names, get_backbone_spec, listed_backbones
 
 if TYPE_CHECKING:
     from zoo.backbones.build import build_backbone
@@ -17,6 +17,7 @@ __all__ = [
     "backbone_names",
     "build_backbone",
     "get_backbone_spec",
+    "listed_backbones",
 ]
 
 

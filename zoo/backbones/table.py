@@ -50,6 +50,27 @@ class BackboneSpec:
     research_only: bool = True
 
 
+def _vgg(layers: int, parameters: int, column: str) -> BackboneSpec:
+    return BackboneSpec(
+        name=f"vgg{layers}",
+        network=f"keras.applications:VGG{layers}",
+        scaling="caffe",
+        image_size=224,
+        layers={
+            **{f"block{block}_pool": f"block{block}_pool" for block in range(1, 6)},
+            "fc6": "fc1",
+            "fc7": "fc2",
+            "predictions": "predictions",
+        },
+        default_layer="fc7",
+        top=("fc6", "fc7", "predictions"),
+        classifier={"fc1": "dense", "fc2": "dense_1", "predictions": "dense_2"},
+        parameters=parameters,
+        paper=f"Simonyan and Zisserman 2014, arXiv:1409.1556, Table 1, column {column}",
+        weights_licence="CC BY 4.0; trained on ImageNet, whose own terms are non-commercial research",
+    )
+
+
 def _mobilenet(suffix: str, alpha: float, image_size: int, parameters: int) -> BackboneSpec:
     return BackboneSpec(
         name=f"mobilenet{suffix}",
@@ -83,24 +104,8 @@ _SPECS = (
         weights_licence="none shipped: trained by the user",
         research_only=False,
     ),
-    BackboneSpec(
-        name="vgg16",
-        network="keras.applications:VGG16",
-        scaling="caffe",
-        image_size=224,
-        layers={
-            **{f"block{block}_pool": f"block{block}_pool" for block in range(1, 6)},
-            "fc6": "fc1",
-            "fc7": "fc2",
-            "predictions": "predictions",
-        },
-        default_layer="fc7",
-        top=("fc6", "fc7", "predictions"),
-        classifier={"fc1": "dense", "fc2": "dense_1", "predictions": "dense_2"},
-        parameters=138_357_544,
-        paper="Simonyan and Zisserman 2014, arXiv:1409.1556, Table 1, column D",
-        weights_licence="CC BY 4.0; trained on ImageNet, whose own terms are non-commercial research",
-    ),
+    _vgg(16, 138_357_544, "D"),
+    _vgg(19, 143_667_240, "E"),
     BackboneSpec(
         name="resnet50",
         network="keras.applications:ResNet50",
@@ -195,6 +200,11 @@ def backbone_names() -> list[str]:
     return list(BACKBONES)
 
 
+def listed_backbones() -> list[str]:
+    """Returns the names of the table and the forms of those that come from elsewhere."""
+    return [*BACKBONES, "hub:<handle or path>", "store:NAME[@VERSION]", "garden:resnet50[:checkpoint]"]
+
+
 def get_backbone_spec(name: str) -> BackboneSpec:
     """Returns the row of a backbone of the table.
 
@@ -204,8 +214,7 @@ def get_backbone_spec(name: str) -> BackboneSpec:
     if name not in BACKBONES:
         raise ConfigError(
             f"Unknown backbone '{name}'.{nearest(name, BACKBONES)}",
-            expected=f"one of {', '.join(BACKBONES)}, hub:<handle or path>, store:NAME[@VERSION], "
-            "garden:resnet50[:checkpoint]",
+            expected=f"one of {', '.join(listed_backbones())}",
             fix="set backbone to one of these",
         )
     return BACKBONES[name]

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from zoo.cli import card, catalogue, quickstart, quiet, serving, store, training, vocabulary
+from zoo.cli import card, catalogue, quickstart, quiet, search, serving, store, training, vocabulary
 
 app = typer.Typer(
     name="mizoo",
@@ -33,6 +33,7 @@ for command in (
     serving.export,
     serving.serve,
     serving.predict,
+    search.search,
     card.card,
     store.publish,
     store.fetch,
@@ -42,6 +43,7 @@ for command in (
     app.command(name=command.__name__.rstrip("_"), context_settings=_SETTINGS.get(command))(command)
 
 app.add_typer(store.store_app)
+app.add_typer(search.index_app)
 
 # The commands that need tensorflow; the others work in the base install and must not wait for it.
 _HEAVY = {"prepare", "train", "evaluate", "export", "quickstart"}
@@ -69,7 +71,10 @@ def main() -> None:
             raise
         _refuse(str(error))
     except KeyboardInterrupt:
-        sys.stderr.write("\nInterrupted. An unfinished training continues with --resume RUN.\n")
+        sys.stderr.write(
+            "\nInterrupted. An unfinished training continues with --resume RUN, an unfinished index when it is "
+            "built again.\n"
+        )
         sys.exit(130)
 
 

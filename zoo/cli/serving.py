@@ -25,10 +25,17 @@ def export(
             "--research-only", help="Mark it; known research-only data and weights do by themselves."
         ),
     ] = False,
+    index: Annotated[
+        Path | None,
+        typer.Option(help="Index of pictures that the SavedModel shall carry and search.", show_default=False),
+    ] = None,
+    top: Annotated[int, typer.Option(min=1, help="With --index: results of each search.")] = 20,
 ) -> None:
     """Exports a trained model as a SavedModel that takes raw JPEG bytes, verified, for TensorFlow Serving.
 
     Example: `mizoo export runs/tagging_two_head/20261120-101112-000000 --to models`
+
+    Example: `mizoo export runs/vse_bow/20261120-101112-000000 --to models --index pets --top 10`
     """
     os.environ["KERAS_BACKEND"] = "tensorflow"
     from rich.console import Console
@@ -38,7 +45,14 @@ def export(
     console = Console(highlight=False)
     with console.status("exporting and verifying"):
         folder = export_run(
-            run, to, version=version, name=name, data_licence=data_licence, research_only=research_only
+            run,
+            to,
+            version=version,
+            name=name,
+            data_licence=data_licence,
+            research_only=research_only,
+            index=index,
+            top=top,
         )
     console.print(f"{folder}: Keras, SavedModel, server and client agree.", markup=False, soft_wrap=True)
     console.print(f"Next: mizoo serve {to}", markup=False, soft_wrap=True)

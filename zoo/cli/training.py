@@ -66,7 +66,7 @@ def train(
     devices: Annotated[int | None, typer.Option(help="Data-parallel replicas. Default: 1.")] = None,
     skip_bad_images: SkipBad = False,
 ) -> None:
-    """Trains a model and measures it on the test split, beside predictors that never look at a picture.
+    """Trains a model and measures it on the test split, beside the trivial predictors that it must beat.
 
     Example: `mizoo train tagging_two_head --data shapes --set epochs=5`
 

@@ -108,6 +108,13 @@ class Splits:
         return chosen
 
 
+def take_rows(value: np.ndarray | ImageFiles, rows: np.ndarray) -> np.ndarray | ImageFiles:
+    """Returns some rows of an input, in the order given."""
+    if isinstance(value, ImageFiles):
+        return ImageFiles(tuple(value.paths[i] for i in rows), value.size)
+    return value[rows]
+
+
 def epoch_order(rows: int, seed: int, epoch: int) -> np.ndarray:
     """Returns the order in which epoch `epoch` visits the rows: int64 `[rows]`, a function of its arguments."""
     return np.random.default_rng([seed, epoch]).permutation(rows)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
-_WORD = re.compile(r"[a-z]+(?:'[a-z]+)?")
+_WORD = re.compile(r"[A-Za-z]+(?:'[A-Za-z]+)?")
 
 
 def tokenize(caption: str) -> list[str]:
@@ -18,4 +19,24 @@ def tokenize(caption: str) -> list[str]:
     Returns:
         The words in their order, repetitions kept.
     """
-    return _WORD.findall(caption.lower())
+    # Not lower() first: it turns some letters that are not ASCII into letters that are.
+    return [word.lower() for word in _WORD.findall(caption)]
+
+
+def split_words(text: Any) -> Any:
+    """Splits texts into words by the same rule as `tokenize`, in the graph: training and serving share it.
+
+    Letters are those of ASCII; others separate words, as digits do.
+
+    Args:
+        text: String tensor `[batch]`.
+
+    Returns:
+        Ragged string tensor `[batch, (words)]`.
+    """
+    import tensorflow as tf
+
+    apart = tf.strings.regex_replace(tf.strings.lower(text), "([a-z]+(?:'[a-z]+)?)", r" \1 ")
+    pieces = tf.strings.split(apart)
+    words = tf.ragged.map_flat_values(tf.strings.regex_full_match, pieces, "[a-z].*")
+    return tf.ragged.boolean_mask(pieces, words)

@@ -31,13 +31,12 @@ class BestEpoch(keras.callbacks.Callback):
         file: Where the best weights are kept.
         history: Logs of the epochs before a resume.
         patience: Epochs without improvement before training stops.
+        monitor: The logged number whose least value is best.
     """
 
-    monitor = "val_loss"
-
-    def __init__(self, file: Path, history: list[Logs], patience: int) -> None:
+    def __init__(self, file: Path, history: list[Logs], patience: int, monitor: str = "val_loss") -> None:
         super().__init__()
-        self.file, self.patience = file, patience
+        self.file, self.patience, self.monitor = file, patience, monitor
         self.best, self.wait = math.inf, 0
         for logs in history:
             self._is_better(logs)

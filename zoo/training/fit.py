@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,16 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def fit(model: keras.Model, splits: Splits, run: Run, config: FitConfig, options: TrainingOptions) -> None:
+def fit(
+    model: keras.Model,
+    splits: Splits,
+    run: Run,
+    config: FitConfig,
+    options: TrainingOptions,
+    *,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    monitor: str = "val_loss",
+) -> None:
     """Trains `model` on `splits.train`, watching `splits.validation`.
 
     With `patience` the model ends with the weights of its best epoch, without it with those of the last.
@@ -35,19 +45,22 @@ def fit(model: keras.Model, splits: Splits, run: Run, config: FitConfig, options
         run: Where history and checkpoints are written.
         config: epochs, batch_size, patience.
         options: The seed orders the data.
+        callbacks: Of the recipe; they come first, so that the others see what they log. Their state must be a
+            function of the epoch.
+        monitor: The logged number whose least value makes the best epoch.
     """
     state, best = run.checkpoint / "state.npz", run.checkpoint / "best.npz"
     history = load_state(state, model) if state.is_file() else []
     if history:
         log.info("resuming %s after epoch %d", run.folder, len(history))
-    stopping = BestEpoch(best, history, config.patience) if config.patience else None
+    stopping = BestEpoch(best, history, config.patience, monitor) if config.patience else None
     if len(history) >= config.epochs or (stopping and stopping.exhausted):
         if stopping:
             load_weights(best, model)
         return
     steps = splits.train.steps(config.batch_size)
     progress = ProgressBar(config.epochs, len(history), steps) if options.progress else None
-    callbacks = [FiniteLoss(), stopping, EpochCheckpoint(run, history), progress]
+    every = [*callbacks, FiniteLoss(), stopping, EpochCheckpoint(run, history), progress]
     with progress.bar if progress else nullcontext():
         model.fit(
             splits.train.epochs(config.batch_size, seed=options.seed, first_epoch=len(history)),
@@ -55,7 +68,7 @@ def fit(model: keras.Model, splits: Splits, run: Run, config: FitConfig, options
             initial_epoch=len(history),
             epochs=config.epochs,
             steps_per_epoch=steps,
-            callbacks=[callback for callback in callbacks if callback],
+            callbacks=[callback for callback in every if callback],
             shuffle=False,  # the batches come in the order of (seed, epoch) already
             verbose=0,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +17,15 @@ _BATCH = 64
 _PATIENCE_SECONDS = 2.0
 
 
-def predict(model: keras.Model, split: Split) -> Any:
-    """Returns the model's outputs over a split, rows in the order on disk; a bar shows after two seconds."""
-    with Progress(transient=True) as bar:
+def predict(model: keras.Model, split: Split, *, progress: bool = True) -> Any:
+    """Returns the model's outputs over a split, rows in the order on disk.
+
+    Args:
+        model: Takes the inputs of the split.
+        split: Its targets are not looked at.
+        progress: Show a bar after two seconds; not within a training, which has its own.
+    """
+    with Progress(transient=True, disable=not (progress and sys.stdout.isatty())) as bar:
         return model.predict(split.once(_BATCH), verbose=0, callbacks=[_LateBar(bar, split.steps(_BATCH))])
 
 

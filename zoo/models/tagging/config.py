@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from zoo.backbones.table import FOREIGN_PREFIXES
+from zoo.backbones.config import CaptionedConfig
 from zoo.checks import check_fraction
 from zoo.config import setting
 from zoo.errors import ConfigError
-from zoo.recipe import FitConfig
 
 
 @dataclass(frozen=True)
-class TaggingConfig(FitConfig):
+class TaggingConfig(CaptionedConfig):
     """What all taggers have in common."""
 
     vocabulary: str | None = setting(
@@ -22,16 +21,6 @@ class TaggingConfig(FitConfig):
     )
     min_captions: int = setting(1, "leave out tags that fewer captions of the list's corpus mention")
     most_tags: int | None = setting(None, "keep only so many of the most frequent tags")
-    images: str | None = setting(None, "folder of the pictures, where it is not beside the captions", path=True)
-    validation_fraction: float = setting(0.1, "share of the pictures for validation, where no list says")
-    test_fraction: float = setting(0.2, "share of the pictures for testing, where no list says")
-
-    backbone: str = setting("tiny_cnn", "network that makes features of a picture; `mizoo show NAME` lists them")
-    layer: str | None = setting(None, "which of the backbone's feature layers; none = its default")
-    weights: str | None = setting(None, "of the backbone: a file, 'imagenet' (downloads), or none (random)", path=True)
-    image_size: int | None = setting(None, "side of the square picture in pixels; none = the backbone's own")
-    end_to_end: bool | None = setting(None, "train the backbone too; none = yes without weights, no with weights")
-
     batch_size: int = setting(64, "examples per step")
     learning_rate: float = setting(3e-4, "of Adam")
     patience: int | None = setting(
@@ -47,28 +36,11 @@ class TaggingConfig(FitConfig):
     def __post_init__(self) -> None:
         """Raises ConfigError on settings that contradict each other."""
         super().__post_init__()
-        for name in ("image_size", "hidden", "most_tags", "mix_steps", "importance_weight", "captions"):
+        for name in ("hidden", "most_tags", "mix_steps", "importance_weight", "captions"):
             value = getattr(self, name, None)
             if value is not None and not value > 0:
                 raise ConfigError(f"{name} is {value}.", expected="more than 0", fix=f"set {name} to such a number")
-        for name in ("validation_fraction", "test_fraction", "dropout"):
-            check_fraction(getattr(self, name), name)
-        if self.end_to_end and self.backbone.startswith(FOREIGN_PREFIXES):
-            raise ConfigError(
-                f"end_to_end is true, but '{self.backbone}' is always frozen.", fix="leave end_to_end out"
-            )
-        if self.end_to_end is False and self.weights is None and not self.backbone.startswith(FOREIGN_PREFIXES):
-            raise ConfigError(
-                f"end_to_end is false and '{self.backbone}' has no weights: nothing in it would ever be trained.",
-                fix="set weights=PATH (or weights=imagenet), or leave end_to_end out",
-            )
-
-    @property
-    def trains_backbone(self) -> bool:
-        """Whether gradients reach the backbone; a `hub:`, `store:` or `garden:` one is always frozen."""
-        if self.end_to_end is not None:
-            return self.end_to_end
-        return self.weights is None and not self.backbone.startswith(FOREIGN_PREFIXES)
+        check_fraction(self.dropout, "dropout")
 
 
 @dataclass(frozen=True)
@@ -92,7 +64,9 @@ class TwoHeadConfig(BaselineConfig):
 class WordVectorsConfig(TwoHeadConfig):
     """Of `tagging_word_vectors`."""
 
-    word_vectors: str | None = setting(None, "file of word vectors: word2vec text or binary, or GloVe; may be .gz", path=True)
+    word_vectors: str | None = setting(
+        None, "file of word vectors: word2vec text or binary, or GloVe; may be .gz", path=True
+    )
     training_tags: str = setting(
         "mixed", "tags that the second network reads in training", choices=("mixed", "true", "predicted")
     )

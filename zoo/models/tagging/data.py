@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zoo.data.batches import ImageFiles, Split, Splits
-from zoo.data.captions import CaptionedImages, open_captions
-from zoo.data.examples import cached_shapes
+from zoo.data.batches import Split, Splits, take_rows
+from zoo.data.captions import CaptionedImages
+from zoo.data.pictures import open_captioned, picture_inputs
 from zoo.data.tag_list import TagList, read_tag_list
 from zoo.data.tag_targets import tag_targets
 from zoo.data.word_vectors import read_word_vectors
@@ -39,12 +39,9 @@ def read_splits(data: str | Path, config: TaggingConfig, options: DataOptions) -
         targets `mentions` float32 `[rows, tags]` and `captions` float32 `[rows, 1]`. Facts: the arguments of
         `TaggingRecipe.network`.
     """
-    captioned = _open(data, config, options)
+    captioned = open_captioned(data, config, options)
     tag_list = _tag_list(captioned, config)
-    if config.trains_backbone:
-        inputs, kept, facts = _image_files(captioned, config, options)
-    else:
-        inputs, kept, facts = _features(captioned, config, options)
+    inputs, kept, facts = picture_inputs(captioned.paths, config, options)
     targets = tag_targets([captioned.captions[row] for row in kept], tag_list)
     if targets.captions.max() > MOST_CAPTIONS:
         raise DataError(
@@ -59,7 +56,7 @@ def read_splits(data: str | Path, config: TaggingConfig, options: DataOptions) -
         if not len(rows):
             captioned.subset(name)  # raises, saying which splits there are
         return Split(
-            inputs={key: _rows(value, rows) for key, value in inputs.items()},
+            inputs={key: take_rows(value, rows) for key, value in inputs.items()},
             targets={
                 "mentions": targets.mentions[rows].astype("float32"),
                 "captions": targets.captions[rows, None].astype("float32"),
@@ -73,18 +70,6 @@ def read_splits(data: str | Path, config: TaggingConfig, options: DataOptions) -
     return Splits(**{name: split(name) for name in SPLITS}, facts=facts, name=captioned.name)
 
 
-def _open(data: str | Path, config: TaggingConfig, options: DataOptions) -> CaptionedImages:
-    if str(data) == "shapes":
-        return open_captions(cached_shapes(options.cache, progress=options.progress))
-    return open_captions(
-        data,
-        images=config.images,
-        validation_fraction=config.validation_fraction,
-        test_fraction=config.test_fraction,
-        skip_bad=options.skip_bad_images,
-    )
-
-
 def _tag_list(captioned: CaptionedImages, config: TaggingConfig) -> TagList:
     source = config.vocabulary or captioned.tag_list
     if source is None:
@@ -95,35 +80,6 @@ def _tag_list(captioned: CaptionedImages, config: TaggingConfig) -> TagList:
         )
     tags = read_tag_list(source).at_least(config.min_captions)
     return tags if config.most_tags is None else tags.top(config.most_tags)
-
-
-def _image_files(captioned: CaptionedImages, config: TaggingConfig, options: DataOptions) -> Any:
-    """Files that tf.data decodes in every epoch; all are decoded once here, to name the bad ones beforehand."""
-    from zoo.backbones import get_backbone_spec
-    from zoo.preprocessing.reading import readable_images
-
-    size = config.image_size or get_backbone_spec(config.backbone).image_size
-    kept = readable_images(captioned.paths, size, skip_bad=options.skip_bad_images, progress=options.progress)
-    return {"image": ImageFiles(tuple(captioned.paths[row] for row in kept), size)}, kept, {}
-
-
-def _features(captioned: CaptionedImages, config: TaggingConfig, options: DataOptions) -> Any:
-    """Features of the frozen backbone, from the cache where it has them."""
-    from zoo.data.feature_cache import extract_features
-    from zoo.models.tagging.backbone import frozen_backbone
-
-    backbone, digest = frozen_backbone(config)
-    features = extract_features(
-        captioned.paths,
-        backbone,
-        key={"backbone": config.backbone, "layer": config.layer, "weights_sha256": digest},
-        image_size=backbone.input_shape[1],
-        cache_dir=options.cache,
-        skip_bad=options.skip_bad_images,
-        progress=options.progress,
-    )
-    facts = {"feature_size": features.array.shape[1], "backbone_sha256": digest}
-    return {"features": features.array}, features.kept, facts
 
 
 def read_tag_vectors(path: str | None, tags: Sequence[str]) -> np.ndarray:
@@ -140,9 +96,3 @@ def read_tag_vectors(path: str | None, tags: Sequence[str]) -> np.ndarray:
             fix="--set word_vectors=FILE",
         )
     return read_word_vectors(path, tags).matrix
-
-
-def _rows(value: Any, rows: np.ndarray) -> Any:
-    if isinstance(value, ImageFiles):
-        return ImageFiles(tuple(value.paths[i] for i in rows), value.size)
-    return value[rows]

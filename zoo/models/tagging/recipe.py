@@ -52,16 +52,11 @@ class TaggingRecipe(Recipe):
     @classmethod
     def names(cls) -> dict[str, list[str]]:
         """The backbones and the shipped tag lists."""
-        from zoo.backbones import backbone_names
+        from zoo.backbones import listed_backbones
         from zoo.data.tag_list import SHIPPED
 
         return {
-            "backbones": [
-                *backbone_names(),
-                "hub:<handle or path>",
-                "store:NAME[@VERSION]",
-                "garden:resnet50[:checkpoint]",
-            ],
+            "backbones": listed_backbones(),
             "vocabularies": [*SHIPPED],
         }
 
@@ -99,7 +94,7 @@ class TaggingRecipe(Recipe):
         self, head: Callable[[int, str | None], Tagger], feature_size: int | None, sha256: str | None
     ) -> keras.Model:
         """Returns the head alone over cached features, or behind the backbone that the config names."""
-        from zoo.models.tagging.backbone import frozen_backbone, trained_backbone
+        from zoo.backbones.configured import frozen_backbone, trained_backbone
         from zoo.models.tagging.tagger import ImageTagger
 
         if feature_size is not None:
@@ -145,7 +140,7 @@ class TaggingRecipe(Recipe):
     def servable(self, model: keras.Model, facts: Mapping[str, Any]) -> keras.Model:
         """Puts the frozen backbone in front of a head that was trained on its features."""
         del facts  # the head records the digest itself
-        from zoo.models.tagging.backbone import frozen_backbone
+        from zoo.backbones.configured import frozen_backbone
         from zoo.models.tagging.tagger import ImageTagger
 
         if isinstance(model, ImageTagger):

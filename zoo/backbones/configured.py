@@ -1,4 +1,4 @@
-"""The backbone that a tagger's config names."""
+"""The backbone that a model's config names."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from zoo.errors import WeightsError
 if TYPE_CHECKING:
     import keras
 
-    from zoo.models.tagging.config import TaggingConfig
+    from zoo.backbones.config import BackboneConfig
 
 
-def trained_backbone(config: TaggingConfig) -> keras.Model:
+def trained_backbone(config: BackboneConfig) -> keras.Model:
     """Returns a backbone that is trained with the head, from random weights or from pretrained ones."""
     return build_backbone(
         config.backbone,
@@ -24,7 +24,7 @@ def trained_backbone(config: TaggingConfig) -> keras.Model:
     )
 
 
-def frozen_backbone(config: TaggingConfig, expected_sha256: str | None = None) -> tuple[keras.Model, str]:
+def frozen_backbone(config: BackboneConfig, expected_sha256: str | None = None) -> tuple[keras.Model, str]:
     """Returns a backbone that is not trained, and the digest of its weights.
 
     Args:
