@@ -27,7 +27,9 @@ def export(
     ] = False,
     index: Annotated[
         Path | None,
-        typer.Option(help="Index of pictures that the SavedModel shall carry and search.", show_default=False),
+        typer.Option(
+            help="Index of pictures that the SavedModel shall carry and search.", show_default=False
+        ),
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="With --index: results of each search.")] = 20,
 ) -> None:
