@@ -19,7 +19,7 @@ from export.golden import TOLERANCE, write_goldens
 from export.signatures import Signature, write_saved_model
 from export.warmup import write_warmup
 from zoo.errors import ExportError
-from zoo.files import write_json
+from zoo.files import sync, write_json
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -129,11 +129,7 @@ def verify_apart(models_dir: Path) -> list[dict[str, Any]]:
 def _commit(staged: Path, target: Path) -> None:
     """Makes the staged version visible in one step that survives a power cut."""
     for path in [*staged.rglob("*"), staged]:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         staged.rename(target)

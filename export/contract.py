@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 SCHEMA = 2
 CONTRACT_FILE = Path("assets.extra/contract.json")
-_NUMPY_NAMES = {"float": "float32", "double": "float64", "half": "float16"}
 
 
 def run_contract(run: Run, *, data_licence: str | None = None, research_only: bool = False) -> dict[str, Any]:
@@ -99,7 +98,7 @@ def saved_signatures(version_folder: Path) -> dict[str, Any]:
 def _specs(specs: Any) -> dict[str, Any]:
     return {
         alias: {
-            "dtype": _NUMPY_NAMES.get(name := dtypes.name_of(spec.dtype), name),
+            "dtype": dtypes.python_name(spec.dtype),
             "shape": None if spec.shape is None else [None if size < 0 else size for size in spec.shape],
         }
         for alias, spec in specs.items()

@@ -36,8 +36,12 @@ class FitConfig:
 
     def __post_init__(self) -> None:
         """Raises ConfigError on numbers that cannot be trained with."""
-        for name in ("epochs", "batch_size", "learning_rate", "patience"):
-            value = getattr(self, name)
+        self.check_positive("epochs", "batch_size", "learning_rate", "patience")
+
+    def check_positive(self, *names: str) -> None:
+        """Raises ConfigError unless settings are more than 0; those that are none or not there are left out."""
+        for name in names:
+            value = getattr(self, name, None)
             if value is not None and not value > 0:
                 raise ConfigError(
                     f"{name} is {value}.", expected="more than 0", fix=f"set {name} to such a number"

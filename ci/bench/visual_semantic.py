@@ -37,8 +37,8 @@ from zoo.data.captions import open_captions
 from zoo.models.visual_semantic.data import pictures_of
 from zoo.models.visual_semantic.edit_evaluation import queries_of
 from zoo.models.visual_semantic.edits import EditQueries
-from zoo.models.visual_semantic.evaluation import Embedded, edits, retrieval
-from zoo.models.visual_semantic.figures import draw_edits, word_vectors
+from zoo.models.visual_semantic.evaluation import Embedded, edits, retrieval, word_vectors
+from zoo.models.visual_semantic.figures import draw_edits
 from zoo.models.visual_semantic.trivial import trivial_spaces
 from zoo.recipe import DataOptions
 

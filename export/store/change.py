@@ -13,9 +13,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from export.store.index import INDEX_FILE, MAX_INDEX_BYTES, Index
-from export.store.install import sync_folder
 from zoo.errors import StoreError
-from zoo.files import write_atomically
+from zoo.files import sync, write_atomically
 
 log = logging.getLogger(__name__)
 LOCK_FILE = ".lock"
@@ -119,10 +118,10 @@ class Change:
         """
         # After a power cut the index must not name a file that is not there.
         for folder in {(self.store / path).parent for path in self.written}:
-            sync_folder(folder)
+            sync(folder)
         write_atomically(self.store / INDEX_FILE, lambda file: file.write(raw))
         self.written.append(INDEX_FILE)
-        sync_folder(self.store)
+        sync(self.store)
 
     def undo(self) -> None:
         """Removes what was put in place, unless the index has changed already and names it."""

@@ -14,15 +14,7 @@ from zoo.errors import StoreError
 
 STRING = "string"
 BFLOAT16 = "bfloat16"
-# TensorFlow's names in `serving.protocol.dtypes` are those of its C++ enum; these are its Python names.
-_PYTHON_NAMES = {"float": "float32", "double": "float64", "half": "float16"}
 _SPECIAL = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
-
-
-def dtype_name(number: int) -> str:
-    """Returns the name of a TensorFlow type as tf.as_dtype takes it, e.g. "float32"."""
-    name = dtypes.name_of(number)
-    return _PYTHON_NAMES.get(name, name)
 
 
 def golden_to_json(golden: Golden) -> dict[str, Any]:
@@ -72,7 +64,7 @@ def array_to_json(array: np.ndarray) -> dict[str, Any]:
         values = [base64.b64encode(_as_bytes(value)).decode() for value in flat.tolist()]
     else:
         values = [_number(value) for value in _real(flat).tolist()]
-    return {"dtype": dtype_name(row.number), "shape": list(array.shape), "values": values}
+    return {"dtype": dtypes.python_name(row.number), "shape": list(array.shape), "values": values}
 
 
 def array_from_json(content: Any) -> np.ndarray:
@@ -83,7 +75,7 @@ def array_from_json(content: Any) -> np.ndarray:
     """
     try:
         name, shape, values = content["dtype"], [int(size) for size in content["shape"]], content["values"]
-        known = {dtype_name(number): row for number, row in dtypes.table().items()}
+        known = {dtypes.python_name(number): row for number, row in dtypes.table().items()}
         if name not in known:
             raise ValueError(f"{name!r} is none of the types {', '.join(sorted(known))}")
         if name == STRING:

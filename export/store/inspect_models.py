@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from export.store.archive import SIGNATURE_FILE
 from export.store.inspect import Finding, check_keys, signature_state
 from export.store.local import difference
 from export.store.names import NAME
 from export.store.receipt import Place, Receipt
 from serving.server.source import versions
+from serving.signing import SIGNATURE_FILE
 from zoo.errors import StoreError
 
 

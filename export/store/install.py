@@ -13,11 +13,12 @@ from pathlib import Path
 
 from filelock import BaseFileLock, FileLock, Timeout
 
-from export.store.archive import SIGNATURE_FILE
 from export.store.entry import Digest
 from export.store.receipt import Place, Receipt
 from export.store.source import CHUNK
+from serving.signing import SIGNATURE_FILE
 from zoo.errors import StoreError
+from zoo.files import sync
 
 _ALIVE = "alive.lock"
 
@@ -74,7 +75,7 @@ def commit(staged: Path, place: Place, receipt: Receipt) -> None:
     """
     if place.folder.exists():
         raise FileExistsError(place.folder)
-    sync_folder(staged)
+    sync(staged)
     # Written in the staging folder, so that a kill leaves nothing that is not removed with it.
     receipt.write(staged.with_name("receipt"))
     staged.with_name("receipt").replace(place.receipt)
@@ -85,7 +86,7 @@ def commit(staged: Path, place: Place, receipt: Receipt) -> None:
             raise FileExistsError(place.folder) from error
         raise
     for folder in (place.folder.parent, place.models):
-        sync_folder(folder)
+        sync(folder)
 
 
 def copy_version(origin: Path, files: Mapping[str, Digest], target: Path) -> None:
@@ -106,17 +107,7 @@ def copy_version(origin: Path, files: Mapping[str, Digest], target: Path) -> Non
     if (origin / SIGNATURE_FILE).is_file():
         _copy(origin / SIGNATURE_FILE, target / SIGNATURE_FILE)
     for folder, _, _ in os.walk(target):
-        sync_folder(Path(folder))
-
-
-def sync_folder(folder: Path) -> None:
-    """Has the names in a folder written to the disk; Windows does so by itself."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync(Path(folder))
 
 
 def _copy(origin: Path, target: Path) -> str:

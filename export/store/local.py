@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from export.store.archive import SIGNATURE_FILE
 from export.store.entry import Digest
 from export.store.hashing import digest_of
 from export.store.receipt import Place, Receipt
 from export.store.supply import Supply
+from serving.signing import SIGNATURE_FILE
 from zoo.errors import StoreError
 from zoo.files import write_atomically
 

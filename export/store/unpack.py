@@ -16,6 +16,7 @@ from export.store.entry import Entry
 from export.store.names import check_distinct, check_path
 from export.store.tar_reader import BadArchive, Gunzip, Member, members
 from zoo.errors import StoreError
+from zoo.files import sync
 
 
 def unpack(archive: Path, entry: Entry, folder: Path) -> None:
@@ -91,7 +92,7 @@ def _fill(archive: Path, entry: Entry, folder: Path) -> None:
         )
     for path in sorted(folders, reverse=True):
         local_path(folder, path).chmod(0o755)
-        _sync(local_path(folder, path))
+        sync(local_path(folder, path))
 
 
 def _check_member(member: Member, name: str, entry: Entry, folders: Set[str], seen: Set[str]) -> None:
@@ -114,20 +115,12 @@ def _write(path: Path, content: Iterable[memoryview], sha256: Any, hashing: Behi
         for piece in content:
             hashing.submit(sha256.update, piece)
             file.write(piece)
-    syncing.submit(_sync, path)
+    syncing.submit(sync, path)
 
 
 def _check_content(name: str, sha256: Any, expected: str) -> None:
     if sha256.hexdigest() != expected:
         raise BadArchive(f"{name!r} has the SHA-256 {sha256.hexdigest()} instead of {expected}")
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _remove(made: list[Path]) -> None:

@@ -31,6 +31,7 @@ def _bfloat16() -> np.dtype[Any]:
 
 STRING = 7
 BFLOAT16 = 14
+_PYTHON_NAMES = {"float": "float32", "double": "float64", "half": "float16"}
 # name, number (types.proto), numpy type, field (tensor.proto); bfloat16 is added by `table`
 _ROWS = [
     ("float", 1, "float32", "float_val"),
@@ -64,6 +65,12 @@ def name_of(number: int) -> str:
     """Returns TensorFlow's name of a type number, as its error texts write it."""
     known = table().get(number)
     return known.name if known else f"DataType {number}"
+
+
+def python_name(number: int) -> str:
+    """Returns the name of a type number as `tf.as_dtype` takes it, e.g. "float32" where the error texts say "float"."""
+    name = name_of(number)
+    return _PYTHON_NAMES.get(name, name)
 
 
 @functools.cache

@@ -15,7 +15,7 @@ from tests.serving.saved_models import predict_request
 
 def put(version: Path, adds: float) -> Path:
     """Writes a SavedModel whose `y` is its `x` plus a number; returns its folder."""
-    shutil.copytree(_saved(float(adds)), version)
+    shutil.copytree(_saved(float(adds)).name, version)
     return version
 
 
@@ -44,7 +44,7 @@ def ask(engine: Engine, model: str = "m", version: int | None = None, label: str
 
 
 @functools.cache
-def _saved(adds: float) -> Path:
+def _saved(adds: float) -> tempfile.TemporaryDirectory[str]:
     import tensorflow as tf
 
     class Adder(tf.Module):
@@ -52,7 +52,7 @@ def _saved(adds: float) -> Path:
         def add(self, x):
             return {"y": x + adds}
 
-    folder = Path(tempfile.mkdtemp(prefix="adder-"))
+    folder = tempfile.TemporaryDirectory(prefix="adder-")
     module = Adder()
-    tf.saved_model.save(module, str(folder), signatures={"serving_default": module.add})
+    tf.saved_model.save(module, folder.name, signatures={"serving_default": module.add})
     return folder

@@ -30,12 +30,7 @@ class BackboneConfig(FitConfig):
     def __post_init__(self) -> None:
         """Raises ConfigError on settings that contradict each other."""
         super().__post_init__()
-        if self.image_size is not None and not self.image_size > 0:
-            raise ConfigError(
-                f"image_size is {self.image_size}.",
-                expected="more than 0",
-                fix="set image_size to such a number",
-            )
+        self.check_positive("image_size")
         if self.end_to_end and self.backbone.startswith(FOREIGN_PREFIXES):
             raise ConfigError(
                 f"end_to_end is true, but '{self.backbone}' is always frozen.", fix="leave end_to_end out"

@@ -17,10 +17,10 @@ from zoo.preprocessing.reading import BadImage, log_bad_images
 from zoo.search.embedding import Embedded, embed_contents
 from zoo.search.folder import Record, check_model
 from zoo.search.generations import check_target, locked, remove_others, write_generation
-from zoo.search.inverted_lists import Progress, silent
 from zoo.search.kept_vectors import Change, KeptVectors, close, kept_vectors
 from zoo.search.pictures import content_digests, list_pictures
 from zoo.search.probe import Probe
+from zoo.search.progress import Progress, silent
 from zoo.search.run_embedder import RunEmbedder
 from zoo.search.store import VectorStore
 

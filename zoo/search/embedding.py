@@ -12,7 +12,7 @@ import numpy as np
 from zoo.data.feature_shards import read_shards, write_shard
 from zoo.preprocessing.reading import BadImage, refuse_bad_image
 from zoo.search.embedder import Embedder
-from zoo.search.inverted_lists import Progress
+from zoo.search.progress import Progress
 
 _log = logging.getLogger(__name__)
 

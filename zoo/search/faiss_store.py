@@ -13,7 +13,8 @@ import numpy as np
 from zoo.errors import ConfigError, DataError
 from zoo.files import write_atomically
 from zoo.search.exact import ExactStore
-from zoo.search.inverted_lists import InvertedLists, Progress, import_faiss, silent, spherical_centres
+from zoo.search.inverted_lists import InvertedLists, import_faiss, spherical_centres
+from zoo.search.progress import Progress, silent
 from zoo.search.store import VectorStore
 from zoo.search.vectors import check_matrix, check_rows
 

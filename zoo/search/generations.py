@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -11,8 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from zoo.errors import DataError
-from zoo.search.inverted_lists import Progress
+from zoo.files import sync
 from zoo.search.kept_vectors import JOURNAL, Change, KeptVectors
+from zoo.search.progress import Progress
 from zoo.search.store import VectorStore
 
 _STAGING = ".generation-"
@@ -89,11 +89,7 @@ def write_generation(
     (staging / "pictures.json").write_text(json.dumps(contents))
     kept.write(staging, old, change, progress)
     for path in [*staging.iterdir(), staging]:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync(path)
     # Left by a build that was interrupted before index.json named it.
     shutil.rmtree(folder / name, ignore_errors=True)
     staging.rename(folder / name)

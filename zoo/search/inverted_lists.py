@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import IO, Any, Self
 
 import numpy as np
 
 from zoo.errors import MissingExtraError
-
-Progress = Callable[[str, int, int], None]
-"""Told of "training" or "adding", how many rounds or vectors are done, and of how many."""
+from zoo.search.progress import Progress, silent
 
 ROUNDS = 10
 """Of k-means, for the centres of the lists."""
 CHUNK = 65_536
-
-
-def silent(stage: str, done: int, total: int) -> None:
-    """Tells nobody."""
 
 
 class InvertedLists:

@@ -15,7 +15,7 @@ import numpy as np
 from zoo.errors import ConfigError, nearest
 from zoo.files import write_json
 from zoo.search.exact import ExactStore
-from zoo.search.inverted_lists import Progress
+from zoo.search.progress import Progress
 from zoo.search.store import VectorStore
 from zoo.search.vectors import check_unit
 

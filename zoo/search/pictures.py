@@ -11,7 +11,7 @@ from typing import NoReturn
 from zoo.checks import existing
 from zoo.errors import DataError
 from zoo.preprocessing.reading import BadImage, refuse_bad_image
-from zoo.search.inverted_lists import Progress
+from zoo.search.progress import Progress
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp")
 

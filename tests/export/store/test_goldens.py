@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from export.prediction_log import Golden
-from export.store.goldens import array_from_json, array_to_json, dtype_name, golden_from_json, golden_to_json
+from export.store.goldens import array_from_json, array_to_json, golden_from_json, golden_to_json
+from serving.protocol import dtypes
 from zoo.errors import StoreError
 
 ARRAYS = {
@@ -96,7 +97,7 @@ def test_the_form_in_the_index():
 
 
 def test_names_of_types():
-    assert [dtype_name(number) for number in (1, 2, 7, 14, 19, 20)] == [
+    assert [dtypes.python_name(number) for number in (1, 2, 7, 14, 19, 20)] == [
         "float32",
         "float64",
         "string",

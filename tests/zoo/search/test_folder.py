@@ -182,7 +182,7 @@ def test_a_collection_that_was_left_half_changed_is_made_right(embedder, images,
     (images / "1.jpg").write_bytes(example_image(80))
     (images / "3.png").unlink()
     with monkeypatch.context() as patched:
-        patched.setattr(generations.os, "fsync", lambda descriptor: 1 / 0)
+        patched.setattr(generations, "sync", lambda path: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             build_index(embedder, images, index)
     (images / "1.jpg").write_bytes(before)

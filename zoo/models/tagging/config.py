@@ -36,10 +36,7 @@ class TaggingConfig(CaptionedConfig):
     def __post_init__(self) -> None:
         """Raises ConfigError on settings that contradict each other."""
         super().__post_init__()
-        for name in ("hidden", "most_tags", "mix_steps", "importance_weight", "captions"):
-            value = getattr(self, name, None)
-            if value is not None and not value > 0:
-                raise ConfigError(f"{name} is {value}.", expected="more than 0", fix=f"set {name} to such a number")
+        self.check_positive("hidden", "most_tags", "mix_steps", "importance_weight", "captions")
         check_fraction(self.dropout, "dropout")
 
 

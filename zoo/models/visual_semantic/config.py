@@ -50,7 +50,7 @@ class VisualSemanticConfig(CaptionedConfig):
     def __post_init__(self) -> None:
         """Raises ConfigError on settings that cannot be trained with."""
         super().__post_init__()
-        for name in (
+        self.check_positive(
             "dimensions",
             "word_dimensions",
             "min_count",
@@ -58,12 +58,7 @@ class VisualSemanticConfig(CaptionedConfig):
             "margin",
             "clip_norm",
             "decay_epoch",
-        ):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise ConfigError(
-                    f"{name} is {value}.", expected="more than 0", fix=f"set {name} to such a number"
-                )
+        )
         if self.warmup_epochs < 0:
             raise ConfigError(
                 f"warmup_epochs is {self.warmup_epochs}.",

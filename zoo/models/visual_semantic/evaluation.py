@@ -75,14 +75,21 @@ def retrieval(embedded: Embedded) -> dict[str, float]:
     return {key: float(np.mean([part[key] for part in parts])) for key in parts[0]}
 
 
+def word_vectors(
+    embedded: Embedded, queries: EditQueries, vocabulary: Sequence[str], max_words: int
+) -> dict[str, np.ndarray]:
+    """Returns the vector of each word that the queries add or remove, `[dimensions]`, of length 1."""
+    wanted = sorted({*queries.add, *queries.remove})
+    token_ids = np.zeros((len(wanted), max_words), np.int32)
+    token_ids[:, 0] = [FIRST_WORD + vocabulary.index(word) for word in wanted]
+    return dict(zip(wanted, embedded.embed_text(token_ids), strict=True))
+
+
 def edits(
     embedded: Embedded, queries: EditQueries, vocabulary: Sequence[str], max_words: int
 ) -> dict[str, Any]:
     """Returns ranker -> kind of hit -> precision at 10 of every edited query; see `edit_precisions`."""
-    wanted = sorted({*queries.add, *queries.remove})
-    token_ids = np.zeros((len(wanted), max_words), np.int32)
-    token_ids[:, 0] = [FIRST_WORD + vocabulary.index(word) for word in wanted]
-    vectors = dict(zip(wanted, embedded.embed_text(token_ids), strict=True))
+    vectors = word_vectors(embedded, queries, vocabulary, max_words)
     return edit_precisions(queries, embedded.pictures, vectors)
 
 

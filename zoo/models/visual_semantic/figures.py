@@ -14,9 +14,8 @@ from zoo.metrics.retrieval import RECALLS
 from zoo.models.visual_semantic.data import pictures_of
 from zoo.models.visual_semantic.edit_evaluation import queries_of
 from zoo.models.visual_semantic.edits import EditQueries
-from zoo.models.visual_semantic.evaluation import Embedded, embed, retrieval
+from zoo.models.visual_semantic.evaluation import Embedded, embed, retrieval, word_vectors
 from zoo.models.visual_semantic.trivial import trivial_spaces
-from zoo.models.visual_semantic.words import FIRST_WORD
 from zoo.search.exact import ExactStore
 from zoo.search.index import AnalogyIndex
 from zoo.search.measures import MEASURES
@@ -89,16 +88,6 @@ def draw_recall(
     axes.set(title=DIRECTIONS[way], xlabel="recall, %", yticks=places, yticklabels=list(rows))
     axes.invert_yaxis()
     axes.legend(fontsize="small", reverse=True)
-
-
-def word_vectors(
-    embedded: Embedded, queries: EditQueries, vocabulary: Sequence[str], max_words: int
-) -> dict[str, np.ndarray]:
-    """Returns the vector of each word that the queries add or remove, `[dimensions]`, of length 1."""
-    wanted = sorted({*queries.add, *queries.remove})
-    token_ids = np.zeros((len(wanted), max_words), np.int32)
-    token_ids[:, 0] = [FIRST_WORD + vocabulary.index(word) for word in wanted]
-    return dict(zip(wanted, embedded.embed_text(token_ids), strict=True))
 
 
 def draw_edits(

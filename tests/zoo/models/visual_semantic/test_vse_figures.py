@@ -9,8 +9,8 @@ from PIL import Image
 from zoo.data.batches import Splits
 from zoo.models.visual_semantic import figures
 from zoo.models.visual_semantic.edits import EditQueries
-from zoo.models.visual_semantic.evaluation import Embedded
-from zoo.models.visual_semantic.figures import draw_edits, draw_figures, draw_recall, word_vectors
+from zoo.models.visual_semantic.evaluation import Embedded, word_vectors
+from zoo.models.visual_semantic.figures import draw_edits, draw_figures, draw_recall
 from zoo.models.visual_semantic.model import VisualSemantic, bow_encoder, image_encoder
 from zoo.search.measures import MEASURES
 
