@@ -9,7 +9,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,61 +25,81 @@ from zoo.files import sync, write_json
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
-def export_model(
-    model: Any,
-    signatures: list[Signature],
-    *,
-    name: str,
-    models_dir: Path,
-    version: int | None = None,
-    contract: Mapping[str, Any],
-) -> Path:
-    """Exports a model for TensorFlow Serving.
+@dataclass(frozen=True)
+class NewVersion:
+    """What is to become a version of a served model.
+
+    Attributes:
+        name: Of the model.
+        signatures: What it answers.
+        contract: Facts for clients and for the model store, of `export.contract.run_contract`; written to
+            assets.extra/contract.json with name and signatures, and the model card of them beside it.
+        version: None is the highest there plus one.
+    """
+
+    name: str
+    signatures: list[Signature]
+    contract: Mapping[str, Any]
+    version: int | None = None
+
+
+def export_versions(versions: Sequence[NewVersion], models_dir: Path) -> list[Path]:
+    """Exports models for TensorFlow Serving: all of them, or none.
 
     Everything is written into a staging folder beside its target (TF Serving and the embedded server do not
     look into it), verified there in a fresh process that has tensorflow but no Keras model, and renamed.
 
     Args:
-        model: The Keras model that the signatures call; takes pictures.
-        signatures: What the served model answers.
-        name: Of the model.
+        versions: One of each model.
         models_dir: Folder of all served models.
-        version: None is the highest there plus one.
-        contract: Facts for clients and for the model store, of `export.contract.run_contract`; written to
-            assets.extra/contract.json with name and signatures, and the model card of them beside it.
 
     Returns:
-        The version's folder.
+        The versions' folders.
 
     Raises:
-        ExportError: The version exists, the name is none, or the exported model does not answer as Keras does.
+        ExportError: A version exists, a name is none or named twice, or an exported model does not answer as Keras
+            does.
     """
-    if not _NAME.fullmatch(name):
+    targets = [_target(one, models_dir) for one in versions]
+    if len({one.name for one in versions}) < len(versions):
         raise ExportError(
-            f"'{name}' cannot be the name of a served model.",
-            expected="letters, digits, '.', '_' and '-', beginning with a letter or digit",
-            fix="name it after what it does, e.g. tagging_two_head",
+            f"Several of {', '.join(one.name for one in versions)} have the same name.",
+            fix="give every model its own",
         )
-    target = models_dir / name / str(next_version(models_dir / name) if version is None else version)
-    if target.exists():
-        raise _exists(target)
     models_dir.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=".staging-", dir=models_dir))
     try:
-        staged = staging / name / target.name
-        write_version(staged, model, signatures, name=name, contract=contract)
+        staged = [staging / one.name / target.name for one, target in zip(versions, targets, strict=True)]
+        for one, folder in zip(versions, staged, strict=True):
+            write_version(folder, one.signatures, name=one.name, contract=one.contract)
         verify_apart(staging)
-        extra = staged / "assets.extra"
-        write_card(version_card(staged), extra / MARKDOWN, extra / HTML)
-        _commit(staged, target)
+        for folder in staged:
+            extra = folder / "assets.extra"
+            write_card(version_card(folder), extra / MARKDOWN, extra / HTML)
+        for folder, target in zip(staged, targets, strict=True):
+            _commit(folder, target)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+    return targets
+
+
+def _target(one: NewVersion, models_dir: Path) -> Path:
+    """Returns the folder that a version will be."""
+    if not _NAME.fullmatch(one.name):
+        raise ExportError(
+            f"'{one.name}' cannot be the name of a served model.",
+            expected="letters, digits, '.', '_' and '-', beginning with a letter or digit",
+            fix="name it after what it does, e.g. tagging_two_head",
+        )
+    number = next_version(models_dir / one.name) if one.version is None else one.version
+    target = models_dir / one.name / str(number)
+    if target.exists():
+        raise _exists(target)
     return target
 
 
 def write_version(
     folder: Path,
-    model: Any,
     signatures: list[Signature],
     *,
     name: str,
@@ -86,7 +107,7 @@ def write_version(
 ) -> None:
     """Writes one version, not verified and without a card: SavedModel, warm-up, goldens, contract."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    write_saved_model(str(folder), model, signatures)
+    write_saved_model(str(folder), signatures)
     write_warmup(folder, name, signatures)
     write_goldens(folder, name, signatures)
     write_json(folder / CONTRACT_FILE, {**contract, "name": name, "signatures": saved_signatures(folder)})

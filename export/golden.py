@@ -26,9 +26,11 @@ def write_goldens(folder: Path, model: str, signatures: list[Signature]) -> int:
 
 
 def difference(golden: Golden, outputs: dict[str, np.ndarray]) -> float:
-    """Returns the largest absolute difference between golden and received outputs.
+    """Returns the largest difference between golden and received outputs, in units of the largest golden value.
 
-    Strings must be equal, and so must names, shapes and kinds: anything else is an infinite difference.
+    Values up to 1 count as they are: probabilities are compared to 1e-5 and logits of size 20 to 2e-4, which is what
+    float32 leaves of sums in another order. Integers are compared as they are, whatever their size. Strings must be
+    equal, and so must names, shapes and kinds: anything else is an infinite difference.
     """
     if golden.outputs.keys() != outputs.keys():
         return float("inf")
@@ -45,7 +47,9 @@ def _difference(expected: np.ndarray, received: np.ndarray) -> float:
         return 0.0 if np.array_equal(*texts) else float("inf")
     if not expected.size:
         return 0.0
-    return float(np.max(np.abs(expected.astype("float64") - received.astype("float64"))))
+    wanted = expected.astype("float64")
+    unit = max(1.0, float(np.max(np.abs(wanted)))) if expected.dtype.kind == "f" else 1.0
+    return float(np.max(np.abs(wanted - received.astype("float64")))) / unit
 
 
 def _text(value: bytes | str) -> str:

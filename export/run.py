@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from export.archive import export_model
+from export.archive import NewVersion, export_versions
 from export.contract import run_contract
 from zoo.backbones import backbone_digest
 from zoo.training.loading import load_trained, recipe_of
@@ -22,7 +22,7 @@ def export_run(
     index: Path | None = None,
     top: int = 20,
 ) -> Path:
-    """Exports the model of a finished run, verified; see `export.archive.export_model`.
+    """Exports the model of a finished run, verified; see `export.archive.export_versions`.
 
     Args:
         folder: The run.
@@ -51,11 +51,4 @@ def export_run(
     signatures = recipe.signatures(model)
     if index is not None:
         signatures += recipe.index_signatures(model, index, top)
-    return export_model(
-        model,
-        signatures,
-        name=name or recipe.name,
-        models_dir=models_dir,
-        version=version,
-        contract=contract,
-    )
+    return export_versions([NewVersion(name or recipe.name, signatures, contract, version)], models_dir)[0]

@@ -52,19 +52,20 @@ class Signature:
         return {alias: tensor.numpy() for alias, tensor in outputs.items()}
 
 
-def write_saved_model(folder: str, model: Any, signatures: list[Signature]) -> None:
-    """Writes a SavedModel whose graphs are the signatures' functions, with the model's weights in them.
+def write_saved_model(folder: str, signatures: list[Signature]) -> None:
+    """Writes a SavedModel whose graphs are the signatures' functions, with the weights that they use.
+
+    The archive finds the weights of the functions by itself; with `track(model)` every weight would be in the file,
+    and in the server's memory, twice (keras issue 23553).
 
     Args:
         folder: Must not exist.
-        model: The Keras model that the functions call.
         signatures: At least `serving_default`.
     """
     import keras
     import tensorflow as tf
 
     archive = keras.export.ExportArchive()
-    archive.track(model)
     for signature in signatures:
         for resource in signature.tracked:
             archive.track(resource)

@@ -41,18 +41,28 @@ def word_vectors(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def trained(shapes: Path, word_vectors: Path, tmp_path_factory: pytest.TempPathFactory):
+def labelled_shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Drawn pictures of six classes in the layout of CIFAR-100: 108 train, 12 validation, 30 test."""
+    from zoo.data.labelled_shapes import write_labelled_shapes
+
+    folder = tmp_path_factory.mktemp("labelled") / "shapes"
+    return write_labelled_shapes(folder, train=120, test=30, seed=1)
+
+
+@pytest.fixture(scope="session")
+def workshop(
+    shapes: Path, labelled_shapes: Path, word_vectors: Path, tmp_path_factory: pytest.TempPathFactory
+):
+    """The `harness.Workshop` of this session."""
+    from tests.harness import Workshop
+
+    return Workshop(shapes, labelled_shapes, word_vectors, tmp_path_factory.mktemp("runs"))
+
+
+@pytest.fixture(scope="session")
+def trained(workshop):
     """name -> `harness.Trained`; each model is trained once in a session."""
-    from tests.harness import train_case
-
-    root, done = tmp_path_factory.mktemp("runs"), {}
-
-    def train(name: str):
-        if name not in done:
-            done[name] = train_case(name, shapes, word_vectors, root)
-        return done[name]
-
-    return train
+    return workshop.trained
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import zoo
-from tests.harness import CASES, SIGNATURES, case_recipe, inputs_of, largest_difference
+from tests.harness import CASES, SIGNATURES, inputs_of, largest_difference
 from zoo.catalog import get_spec
 from zoo.data.prepared import read_prepared
 from zoo.errors import ConfigError, RunError
@@ -104,7 +104,7 @@ def exported(trained, tmp_path_factory) -> tuple[Path, list[dict]]:
         done = trained(model)
         servable = zoo.load_model(done.run.folder)
         signatures = done.recipe.signatures(servable)
-        write_version(models_dir / model / "1", servable, signatures, name=model, contract={})
+        write_version(models_dir / model / "1", signatures, name=model, contract={})
     return models_dir, verify_apart(models_dir)
 
 
@@ -116,15 +116,13 @@ def test_keras_saved_model_server_and_client_agree(name, exported):
 
 
 @pytest.fixture(scope="session")
-def under_jax(shapes, word_vectors, tmp_path_factory) -> Path:
+def under_jax(workshop, tmp_path_factory) -> Path:
     """Every model trained from prepared arrays by one jax process in which tensorflow cannot be imported."""
     from zoo.data.prepared import write_prepared
-    from zoo.recipe import DataOptions
 
     folder = tmp_path_factory.mktemp("jax")
     for model in CASES:
-        recipe = case_recipe(model, word_vectors)
-        write_prepared(folder / f"{model}.npz", recipe, recipe.splits(shapes, DataOptions()))
+        write_prepared(folder / f"{model}.npz", workshop.recipe(model), workshop.splits(model))
     script = Path(__file__).parent / "train_under_jax.py"
     done = subprocess.run(
         [sys.executable, script, folder, *CASES], capture_output=True, text=True, check=False, timeout=600

@@ -24,7 +24,7 @@ def client(trained, tmp_path_factory):
     models_dir = tmp_path_factory.mktemp("models")
     done = trained(NAME)
     model = zoo.load_model(done.run.folder)
-    write_version(models_dir / NAME / "1", model, done.recipe.signatures(model), name=NAME, contract={})
+    write_version(models_dir / NAME / "1", done.recipe.signatures(model), name=NAME, contract={})
     with Server(models_dir, port=0) as server, Client(server.address) as connected:
         yield connected
 

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib.machinery import PathFinder
 from pathlib import Path
 
-sys.modules["tensorflow"] = None  # any import of it now raises ImportError
+_find = PathFinder.find_spec
+
+
+def _find_without_tensorflow(name, path=None, target=None):
+    return None if name.partition(".")[0] == "tensorflow" else _find(name, path, target)
+
+
+# As where it is not installed. A None in `sys.modules` is not the same: Keras' Rescaling looks for the name there.
+PathFinder.find_spec = _find_without_tensorflow
 os.environ["KERAS_BACKEND"] = "jax"
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
@@ -29,6 +38,7 @@ def main(folder: Path, names: list[str]) -> None:
         model = train(recipe, splits, run, options)
         model.save(folder / f"{name}.keras")
         np.savez(folder / f"{name}-answers.npz", **model.predict(inputs_of(splits.test), verbose=0))
+    assert "tensorflow" not in sys.modules
 
 
 if __name__ == "__main__":

@@ -44,6 +44,17 @@ def _embedding(name: str, recipe: str, summary: str) -> ModelSpec:
     )
 
 
+def _classifier(name: str, recipe: str, summary: str, section: str) -> ModelSpec:
+    return ModelSpec(
+        name=name,
+        recipe=f"zoo.models.distillation.recipe:{recipe}",
+        summary=summary,
+        source=f"{_SPACE_REPORT.replace('part 2', section)}; Hinton et al. 2015, arXiv:1503.02531",
+        inputs="image_bytes: JPEG, PNG, GIF or BMP file content, string [N]",
+        outputs="labels, scores: [N, 5], best first; probabilities: [N, classes]",
+    )
+
+
 _MODELS = (
     _tagging(
         "tagging_baseline",
@@ -86,6 +97,30 @@ _MODELS = (
         "vse_bow",
         "BowRecipe",
         "Pictures and sentences in one space; sentences as sums of their words",
+    ),
+    _classifier(
+        "vgg15",
+        "Vgg15Recipe",
+        "Classifier with 13 convolutions in five blocks; the teacher",
+        "part 3",
+    ),
+    _classifier(
+        "vgg15_minus_one",
+        "MinusOneRecipe",
+        "vgg15 with one convolution less in every block, distilled block-wise or whole",
+        "part 3, experiment 1",
+    ),
+    _classifier(
+        "vgg15_one_per_block",
+        "OnePerBlockRecipe",
+        "vgg15 with one convolution in every block, distilled block-wise or whole",
+        "part 3, experiment 2",
+    ),
+    _classifier(
+        "distilled",
+        "DistilledRecipe",
+        "Shallower student of any Keras CNN, made and distilled block by block",
+        "part 3",
     ),
 )
 

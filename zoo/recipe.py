@@ -6,7 +6,7 @@ import dataclasses
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -126,16 +126,18 @@ class Recipe(ABC):
             ConfigError: A setting that shaped the arrays is set to something else.
         """
         recipe = cls.configured(overrides=made_with)
-        asked = asdict(make_config(cls.Config, cls.presets, preset, overrides))
-        changed = {*cls.presets.get(preset or "", {}), *overrides}
-        for key in changed & cls.data_settings:
-            if asked[key] != made_with[key]:
+        preset_settings = cls.presets.get(preset or "", {})
+        # Checked as a whole: a setting that is asked for may need one that the arrays were prepared with.
+        kept = {key: value for key, value in made_with.items() if key not in preset_settings}
+        asked = cls.configured(preset, {**kept, **overrides})
+        for key in {*preset_settings, *overrides} & cls.data_settings:
+            before, after = getattr(recipe.config, key), getattr(asked.config, key)
+            if after != before:
                 raise ConfigError(
-                    f"The arrays were prepared with {key}={made_with[key]}, but {key}={asked[key]} is asked for.",
-                    fix=f"leave {key} out, or run `mizoo prepare` again with --set {key}={asked[key]}",
+                    f"The arrays were prepared with {key}={before}, but {key}={after} is asked for.",
+                    fix=f"leave {key} out, or run `mizoo prepare` again with --set {key}={after}",
                 )
-        recipe.config = dataclasses.replace(recipe.config, **{key: asked[key] for key in changed})
-        return recipe
+        return asked
 
     def check_facts(self, recorded: Mapping[str, Any], found: Mapping[str, Any]) -> None:
         """Raises unless data tells the network what it told when the run was started."""

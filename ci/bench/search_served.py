@@ -114,7 +114,7 @@ def export(version: Path, count: int) -> None:
     collection = Collection([f"{row}.jpg" for row in range(count)], vectors, vectors.mean(axis=0))
     signatures = [s for s in analogy_signatures(model, collection, 10) if s.name == SIGNATURE]
     version.parent.mkdir(parents=True)
-    write_saved_model(str(version), model, signatures)
+    write_saved_model(str(version), signatures)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from export.archive import _commit, export_model, next_version, write_version
+from export.archive import NewVersion, _commit, export_versions, next_version, write_version
 from export.golden import difference
 from export.prediction_log import Golden, read_goldens
 from export.signatures import Input, Signature
@@ -47,7 +47,7 @@ def test_next_version(tmp_path):
 
 
 def test_goldens_and_warmup_are_prediction_logs(model, tmp_path):
-    write_version(tmp_path / "1", model, doubling(model), name="m", contract={"a": 1})
+    write_version(tmp_path / "1", doubling(model), name="m", contract={"a": 1})
     (golden,) = read_goldens(tmp_path / "1")
     assert golden.signature == "serving_default"
     np.testing.assert_allclose(golden.outputs["y"], model(golden.inputs["x"]), atol=1e-6)
@@ -64,7 +64,7 @@ def test_goldens_and_warmup_are_prediction_logs(model, tmp_path):
 
 def test_a_graph_that_differs_from_keras_is_not_kept(model, tmp_path):
     with pytest.raises(ExportError, match=r"m, serving_default by SavedModel: off by") as caught:
-        export_model(model, doubling(model, factor=1.01), name="m", models_dir=tmp_path, contract={})
+        export_versions([NewVersion("m", doubling(model, factor=1.01), {})], tmp_path)
     assert "within 1e-05" in str(caught.value)
     assert list(tmp_path.iterdir()) == []
 
@@ -73,24 +73,42 @@ def test_an_existing_version_is_never_overwritten(model, tmp_path):
     (tmp_path / "m" / "3").mkdir(parents=True)
     (tmp_path / "m" / "3" / "keep").write_text("mine")
     with pytest.raises(ExportError, match="exists already"):
-        export_model(model, doubling(model), name="m", models_dir=tmp_path, version=3, contract={})
+        export_versions([NewVersion("m", doubling(model), {}, version=3)], tmp_path)
     assert [p.name for p in (tmp_path / "m" / "3").iterdir()] == ["keep"]
 
 
 def test_difference():
     golden = Golden("s", {}, {"a": np.array([1.0, 2.0]), "t": np.array([b"x", b"y"], object)})
     same = {"a": np.array([1.0, 2.5]), "t": np.array(["x", "y"], object)}
-    assert difference(golden, same) == 0.5
+    assert difference(golden, same) == 0.25  # of the largest value, 2
     assert difference(golden, same | {"t": np.array(["x", "z"], object)}) == np.inf
     assert difference(golden, {"a": same["a"]}) == np.inf
     assert difference(golden, same | {"a": np.zeros((1, 2))}) == np.inf
 
 
+def test_difference_is_in_units_of_the_largest_value():
+    golden = Golden(
+        "s", {}, {"logits": np.array([20.0, 1.0]), "small": np.array([0.5]), "ids": np.array([10**6])}
+    )
+    assert difference(golden, golden.outputs | {"logits": np.array([20.0, 1.1])}) == pytest.approx(0.1 / 20)
+    assert difference(golden, golden.outputs | {"small": np.array([0.4])}) == pytest.approx(0.1)
+    assert difference(golden, golden.outputs | {"ids": np.array([10**6 + 1])}) == 1
+
+
 @pytest.mark.parametrize("name", ["a/b", "..", ".hidden", "", "two words"])
-def test_names_that_are_no_folder_of_a_model(model, name, tmp_path):
+def test_names_that_are_no_folder_of_a_model(name, tmp_path):
     with pytest.raises(ExportError, match="cannot be the name of a served model"):
-        export_model(model, [], name=name, models_dir=tmp_path / "models", contract={})
+        export_versions([NewVersion(name, [], {})], tmp_path / "models")
     assert not (tmp_path / "models").exists()
+
+
+def test_versions_are_kept_together_or_not_at_all(model, tmp_path):
+    right, wrong = NewVersion("a", doubling(model), {}), NewVersion("b", doubling(model, factor=1.01), {})
+    with pytest.raises(ExportError, match="b, serving_default by SavedModel: off by"):
+        export_versions([right, wrong], tmp_path)
+    with pytest.raises(ExportError, match=r"Several of a, a have the same name\."):
+        export_versions([right, right], tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_of_two_exports_at_once_the_slower_one_is_refused(tmp_path):

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from zoo.cli import card, catalogue, quickstart, quiet, search, serving, store, training, vocabulary
+from zoo.cli import card, catalogue, distill, quickstart, quiet, search, serving, store, training, vocabulary
 
 app = typer.Typer(
     name="mizoo",
@@ -30,6 +30,7 @@ for command in (
     training.prepare,
     training.train,
     training.evaluate,
+    distill.distill,
     serving.export,
     serving.serve,
     serving.predict,
@@ -46,7 +47,7 @@ app.add_typer(store.store_app)
 app.add_typer(search.index_app)
 
 # The commands that need tensorflow; the others work in the base install and must not wait for it.
-_HEAVY = {"prepare", "train", "evaluate", "export", "quickstart"}
+_HEAVY = {"prepare", "train", "evaluate", "distill", "export", "quickstart"}
 
 
 def main() -> None:

@@ -1,23 +1,31 @@
 """Splits of a data set as numbers, and the batches that `fit` reads from them.
 
 The order of an epoch is a function of (seed, epoch) alone: the same under tf.data and under a Keras
-`PyDataset`, on every machine, and after a resume. With tensorflow installed batches come from tf.data;
-without it (jax on a GPU host) the same arrays come in the same order from `ArrayBatches`.
+`PyDataset`, on every machine, and after a resume; so is what an augmentation does to each picture. With
+tensorflow installed batches come from tf.data; without it (jax on a GPU host) the same arrays come in the same
+order from `ArrayBatches`.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from zoo.errors import DataError
+
+if TYPE_CHECKING:
+    from zoo.data.augmentation import PadCropFlip
+
+# The input that an augmentation changes.
+PICTURE = "image"
+Visit = tuple[np.ndarray, ...]
 
 
 @dataclass(frozen=True)
@@ -65,18 +73,40 @@ class Split:
         """Returns the number of batches of one epoch; the last one may be smaller."""
         return math.ceil(len(self) / batch_size)
 
-    def epochs(self, batch_size: int, *, seed: int, first_epoch: int = 0) -> Any:
-        """Returns endless batches `(inputs, targets)`, shuffled anew in every epoch."""
+    def epochs(
+        self, batch_size: int, *, seed: int, first_epoch: int = 0, augmentation: PadCropFlip | None = None
+    ) -> Any:
+        """Returns endless batches `(inputs, targets)`, shuffled anew in every epoch.
+
+        Args:
+            batch_size: Rows per batch; the last batch of an epoch may be smaller.
+            seed: Of order and augmentation.
+            first_epoch: The epoch to begin with.
+            augmentation: What changes the input `image`; anew in every epoch.
+
+        Raises:
+            DataError: There is an augmentation, and no input `image`.
+        """
+        if augmentation is not None and PICTURE not in self.inputs:
+            raise DataError(
+                f"There is no input '{PICTURE}' to augment, but {', '.join(self.inputs)}.",
+                fix="train on pictures, or without augmentation",
+            )
         if _tensorflow_installed():
-            endless = _tf_batches(self, batch_size, lambda: _orders(len(self), seed, first_epoch))
-            return _with_cardinality(endless, -1)
-        return array_batches(self, batch_size, seed=seed, first_epoch=first_epoch)
+            from zoo.data.tf_batches import tf_batches
+
+            visits = partial(_visits, len(self), seed, first_epoch, augmentation)
+            return tf_batches(self, batch_size, visits, -1, augmentation)
+        return array_batches(self, batch_size, seed=seed, first_epoch=first_epoch, augmentation=augmentation)
 
     def once(self, batch_size: int) -> Any:
         """Returns the batches of one pass in the order on disk."""
         if _tensorflow_installed():
-            one_pass = _tf_batches(self, batch_size, lambda: iter([np.arange(len(self))]))
-            return _with_cardinality(one_pass, self.steps(batch_size))
+            from zoo.data.tf_batches import tf_batches
+
+            return tf_batches(
+                self, batch_size, lambda: iter([(np.arange(len(self)),)]), self.steps(batch_size)
+            )
         return array_batches(self, batch_size, seed=None)
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -120,59 +150,29 @@ def epoch_order(rows: int, seed: int, epoch: int) -> np.ndarray:
     return np.random.default_rng([seed, epoch]).permutation(rows)
 
 
-def _orders(rows: int, seed: int, first_epoch: int) -> Iterator[np.ndarray]:
-    return (epoch_order(rows, seed, epoch) for epoch in itertools.count(first_epoch))
+def _visit(rows: int, seed: int, epoch: int, augmentation: PadCropFlip | None) -> Visit:
+    """The order of an epoch, and what the augmentation does to each row, in that order."""
+    order = epoch_order(rows, seed, epoch)
+    return (order,) if augmentation is None else (order, augmentation.draws(rows, seed, epoch)[order])
 
 
-def _bare(named: Mapping[str, Any]) -> Any:
+def _visits(rows: int, seed: int, first_epoch: int, augmentation: PadCropFlip | None) -> Iterator[Visit]:
+    return (_visit(rows, seed, epoch, augmentation) for epoch in itertools.count(first_epoch))
+
+
+def bare(named: Mapping[str, Any]) -> Any:
     """A single input goes to the network as it is, several by name."""
     return next(iter(named.values())) if len(named) == 1 else dict(named)
 
 
-def _tf_batches(split: Split, batch_size: int, orders: Callable[[], Iterator[np.ndarray]]) -> Any:
-    import tensorflow as tf
-
-    from zoo.preprocessing.image import decode_and_resize
-
-    files = {name: rows for name, rows in split.inputs.items() if isinstance(rows, ImageFiles)}
-    paths = {name: tf.constant([str(p) for p in rows.paths]) for name, rows in files.items()}
-    arrays = {name: tf.constant(rows) for name, rows in split.inputs.items() if name not in files}
-    targets = {name: tf.constant(rows) for name, rows in split.targets.items()}
-
-    def load(row: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        return row, {
-            name: decode_and_resize(tf.io.read_file(tf.gather(paths[name], row)), files[name].size)
-            for name in files
-        }
-
-    def assemble(rows: tf.Tensor, pictures: dict[str, tf.Tensor]) -> tuple[Any, dict[str, tf.Tensor]]:
-        gathered = {name: tf.gather(array, rows) for name, array in arrays.items()}
-        return _bare({**gathered, **pictures}), {
-            name: tf.gather(array, rows) for name, array in targets.items()
-        }
-
-    def one_epoch(order: tf.Tensor) -> tf.data.Dataset:
-        rows = tf.data.Dataset.from_tensor_slices(order)
-        if files:
-            return rows.map(load, num_parallel_calls=tf.data.AUTOTUNE).batch(batch_size).map(assemble)
-        return rows.batch(batch_size).map(lambda batch: assemble(batch, {}))
-
-    signature = tf.TensorSpec([len(split)], tf.int64)
-    return (
-        tf.data.Dataset.from_generator(orders, output_signature=signature)
-        .flat_map(one_epoch)
-        .prefetch(tf.data.AUTOTUNE)
-    )
-
-
-def _with_cardinality(batches: Any, count: int) -> Any:
-    """Tells Keras how many batches there are (-1: endless), which a generator cannot."""
-    import tensorflow as tf
-
-    return batches.apply(tf.data.experimental.assert_cardinality(count))
-
-
-def array_batches(split: Split, batch_size: int, *, seed: int | None, first_epoch: int = 0) -> Any:
+def array_batches(
+    split: Split,
+    batch_size: int,
+    *,
+    seed: int | None,
+    first_epoch: int = 0,
+    augmentation: PadCropFlip | None = None,
+) -> Any:
     """Returns the same batches in the same order as a `keras.utils.PyDataset`, without tensorflow.
 
     Endless where they are shuffled, one pass where they are not.
@@ -182,6 +182,7 @@ def array_batches(split: Split, batch_size: int, *, seed: int | None, first_epoc
         batch_size: Rows per batch; the last batch may be smaller.
         seed: Of the shuffling; None keeps the order on disk.
         first_epoch: The epoch to begin with.
+        augmentation: What changes the input `image` where rows are shuffled.
 
     Raises:
         MissingExtraError: The split holds image files, which need tensorflow to be decoded.
@@ -191,8 +192,8 @@ def array_batches(split: Split, batch_size: int, *, seed: int | None, first_epoc
     inputs, steps = split.arrays(), split.steps(batch_size)
 
     @lru_cache(maxsize=1)
-    def order(epoch: int) -> np.ndarray:
-        return np.arange(len(split)) if seed is None else epoch_order(len(split), seed, epoch)
+    def visit(epoch: int) -> Visit:
+        return (np.arange(len(split)),) if seed is None else _visit(len(split), seed, epoch, augmentation)
 
     class ArrayBatches(keras.utils.PyDataset):
         """Rows gathered from arrays in memory; where they are shuffled, batch `steps` begins the next epoch.
@@ -206,9 +207,12 @@ def array_batches(split: Split, batch_size: int, *, seed: int | None, first_epoc
 
         def __getitem__(self, index: int) -> tuple[Any, dict[str, np.ndarray]]:
             epoch, step = divmod(index, steps)
-            rows = order(first_epoch + epoch)[step * batch_size : (step + 1) * batch_size]
+            some = slice(step * batch_size, (step + 1) * batch_size)
+            rows, *draws = (each[some] for each in visit(first_epoch + epoch))
             gathered = {name: array[rows] for name, array in inputs.items()}
-            return _bare(gathered), {name: array[rows] for name, array in split.targets.items()}
+            if augmentation is not None and draws:
+                gathered[PICTURE] = augmentation.on_arrays(gathered[PICTURE], *draws)
+            return bare(gathered), {name: array[rows] for name, array in split.targets.items()}
 
     return ArrayBatches()
 

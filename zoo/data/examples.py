@@ -1,4 +1,4 @@
-"""The generated data set where a data set or a picture is wanted and none is at hand."""
+"""The generated data sets where a data set or a picture is wanted and none is at hand."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from pathlib import Path
 import numpy as np
 
 from zoo.cache import cache_folder
+from zoo.data.labelled_shapes import write_labelled_shapes
 from zoo.data.shapes import random_scene, write_shapes
 from zoo.data.shapes_drawing import draw_scene
 from zoo.preprocessing.reading import progress_bar
 
 IMAGES, SEED = 1500, 0
+LABELLED_IMAGES = 3000
 # Part of the cache path: raise it whenever a scene, a picture or a caption may come out differently.
-SHAPES_VERSION = 1
+SHAPES_VERSION = LABELLED_SHAPES_VERSION = 1
 
 
 def cached_shapes(root: Path | None = None, *, images: int = IMAGES, progress: bool = False) -> Path:
@@ -30,6 +32,24 @@ def cached_shapes(root: Path | None = None, *, images: int = IMAGES, progress: b
     if not folder.is_dir():
         with progress_bar("drawing shapes", images, progress) as advance:
             write_shapes(folder, images=images, seed=SEED, progress=lambda *_: advance(1))
+    return folder
+
+
+def cached_labelled_shapes(
+    root: Path | None = None, *, images: int = LABELLED_IMAGES, progress: bool = False
+) -> Path:
+    """Returns the folder of the labelled data set `shapes`, generating it on first use.
+
+    Args:
+        root: Cache folder; None is the user's.
+        images: How many training pictures; a fifth as many test pictures come on top.
+        progress: Show a progress bar.
+    """
+    version = f"labelled-shapes-v{LABELLED_SHAPES_VERSION}-{images}-{SEED}"
+    folder, test = (root or cache_folder()) / "data" / version / "shapes", images // 5
+    if not folder.is_dir():
+        with progress_bar("drawing labelled shapes", images + test, progress) as advance:
+            write_labelled_shapes(folder, train=images, test=test, seed=SEED, progress=advance)
     return folder
 
 

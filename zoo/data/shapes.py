@@ -16,8 +16,6 @@ from __future__ import annotations
 import csv
 import io
 import math
-import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,6 +27,7 @@ from zoo.data.shapes_drawing import COLOURS, GROUNDS, LARGEST, OBJECTS, SIDE, SM
 from zoo.data.tag_list import TagList, write_tag_list
 from zoo.data.tag_targets import tag_targets
 from zoo.errors import DataError
+from zoo.files import new_folder
 
 TAGS = (*OBJECTS, *GROUNDS)
 ANNOTATORS = 5
@@ -103,20 +102,8 @@ def write_shapes(
         raise DataError(
             f"images is {images}.", expected="10 or more: eight train, one dev, one test", fix="ask for more"
         )
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise DataError(
-            f"{folder} exists and is not empty.", expected="a new folder", fix="remove it, or name another"
-        )
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
+    with new_folder(folder) as temporary:
         _write_all(temporary, images, seed, progress)
-        # mkdtemp makes a folder for the owner only.
-        temporary.chmod(0o755)
-        temporary.replace(folder)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
     return folder
 
 

@@ -19,7 +19,6 @@ from rich.progress import (
 from zoo.errors import RunError
 from zoo.files import write_text
 from zoo.training.checkpoint import Logs, load_weights, save_state, save_weights
-from zoo.training.run import Run
 
 
 class BestEpoch(keras.callbacks.Callback):
@@ -78,17 +77,23 @@ class FiniteLoss(keras.callbacks.Callback):
 
 
 class EpochCheckpoint(keras.callbacks.Callback):
-    """Writes the whole state and history.csv after every epoch. Comes after `BestEpoch` in the list."""
+    """Writes the whole state and the logs after every epoch. Comes after `BestEpoch` in the list.
 
-    def __init__(self, run: Run, history: list[Logs]) -> None:
+    Args:
+        state: The file of the checkpoint.
+        log_file: The CSV file of the logs.
+        history: Logs of the epochs before a resume.
+    """
+
+    def __init__(self, state: Path, log_file: Path, history: list[Logs]) -> None:
         super().__init__()
-        self.run, self.history = run, history
+        self.state, self.log_file, self.history = state, log_file, history
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Records the epoch."""
         self.history.append({name: float(value) for name, value in (logs or {}).items()})
-        save_state(self.run.checkpoint / "state.npz", self.model, self.history)
-        write_text(self.run.folder / "history.csv", history_csv(self.history))
+        save_state(self.state, self.model, self.history)
+        write_text(self.log_file, history_csv(self.history))
 
 
 def history_csv(history: list[Logs]) -> str:
@@ -106,7 +111,7 @@ class ProgressBar(keras.callbacks.Callback):
     Enter `bar` around `fit`: then the terminal is given back however the training ends.
     """
 
-    def __init__(self, epochs: int, first_epoch: int, steps: int) -> None:
+    def __init__(self, epochs: int, first_epoch: int, steps: int, stage: str | None = None) -> None:
         super().__init__()
         columns = (
             TextColumn("{task.description}"),
@@ -117,14 +122,14 @@ class ProgressBar(keras.callbacks.Callback):
             TextColumn("{task.fields[losses]}"),
         )
         self.bar = Progress(*columns)
-        self.epochs, self.steps = epochs, steps
+        self.epochs, self.steps, self.stage = epochs, steps, f"{stage}, " if stage else ""
         self.task = self.bar.add_task(
             "training", total=epochs * steps, completed=first_epoch * steps, losses=""
         )
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Names the epoch."""
-        self.bar.update(self.task, description=f"epoch {epoch + 1}/{self.epochs}")
+        self.bar.update(self.task, description=f"{self.stage}epoch {epoch + 1}/{self.epochs}")
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Moves the bar."""

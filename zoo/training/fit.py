@@ -14,6 +14,7 @@ from zoo.training.callbacks import BestEpoch, EpochCheckpoint, FiniteLoss, Progr
 from zoo.training.checkpoint import load_state, load_weights
 
 if TYPE_CHECKING:
+    from zoo.data.augmentation import PadCropFlip
     from zoo.data.batches import Splits
     from zoo.recipe import FitConfig
     from zoo.training.options import TrainingOptions
@@ -31,6 +32,8 @@ def fit(
     *,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     monitor: str = "val_loss",
+    augmentation: PadCropFlip | None = None,
+    stage: str | None = None,
 ) -> None:
     """Trains `model` on `splits.train`, watching `splits.validation`.
 
@@ -48,8 +51,13 @@ def fit(
         callbacks: Of the recipe; they come first, so that the others see what they log. Their state must be a
             function of the epoch.
         monitor: The logged number whose least value makes the best epoch.
+        augmentation: Of the training pictures; a function of (seed, epoch), as their order is.
+        stage: Of a training that has several, each with its own model: its checkpoint and its history
+            (`history_<stage>.csv`) are kept apart, and a stage that has ended is restored, not trained again.
     """
-    state, best = run.checkpoint / "state.npz", run.checkpoint / "best.npz"
+    checkpoint = run.checkpoint / stage if stage else run.checkpoint
+    state, best = checkpoint / "state.npz", checkpoint / "best.npz"
+    log_file = run.folder / (f"history_{stage}.csv" if stage else "history.csv")
     history = load_state(state, model) if state.is_file() else []
     if history:
         log.info("resuming %s after epoch %d", run.folder, len(history))
@@ -59,11 +67,13 @@ def fit(
             load_weights(best, model)
         return
     steps = splits.train.steps(config.batch_size)
-    progress = ProgressBar(config.epochs, len(history), steps) if options.progress else None
-    every = [*callbacks, FiniteLoss(), stopping, EpochCheckpoint(run, history), progress]
+    progress = ProgressBar(config.epochs, len(history), steps, stage) if options.progress else None
+    every = [*callbacks, FiniteLoss(), stopping, EpochCheckpoint(state, log_file, history), progress]
     with progress.bar if progress else nullcontext():
         model.fit(
-            splits.train.epochs(config.batch_size, seed=options.seed, first_epoch=len(history)),
+            splits.train.epochs(
+                config.batch_size, seed=options.seed, first_epoch=len(history), augmentation=augmentation
+            ),
             validation_data=splits.validation.once(config.batch_size),
             initial_epoch=len(history),
             epochs=config.epochs,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.checks import existing
 from zoo.errors import DataError, RunError
-from zoo.files import write_json
+from zoo.files import save_keras, write_json
 from zoo.training.options import TrainingOptions, environment
 
 if TYPE_CHECKING:
@@ -176,9 +176,7 @@ class Run:
 
     def save_model(self, model: Any) -> None:
         """Writes model.keras through a temporary sibling."""
-        temporary = self.folder / ".model.keras.tmp.keras"
-        model.save(temporary)
-        temporary.replace(self.model_file)
+        save_keras(model, self.model_file)
 
 
 def _rows(splits: Splits) -> dict[str, int]:

@@ -39,6 +39,7 @@ def values() -> dict[str, np.ndarray]:
     from zoo.layers.above_threshold import AboveThreshold
     from zoo.layers.mention_distribution import MentionDistribution, conditional_mean
     from zoo.layers.tag_word_vectors import TagWordVectors
+    from zoo.losses import distillation
     from zoo.losses.beta_binomial import negative_log_likelihood, truncated_negative_log_likelihood
     from zoo.losses.importance import masked_squared_error, squared_error
     from zoo.losses.tags import asymmetric, binary_crossentropy
@@ -68,6 +69,13 @@ def values() -> dict[str, np.ndarray]:
         found[f"{loss.__name__}/gradients"] = np.stack([np.asarray(slope) for slope in slopes])
         slopes = gradient(lambda m, r, f=loss: f(mentions, captions, m, r), edge, rho)
         found[f"{loss.__name__}/finite at the edge"] = np.stack([np.isfinite(slope) for slope in slopes])
+    taught, learned = 9 * draw(6, 5), 9 * draw(6, 5)
+    for name, loss in (
+        ("softened_divergence", lambda s, t: distillation.softened_divergence(s, t, 4.0)),
+        ("block_error", lambda s, t: distillation.squared_error(s, t, relative=True)),
+    ):
+        found[name] = loss(learned, taught)
+        found[f"{name}/gradients"] = np.stack([np.asarray(g) for g in gradient(loss, learned, taught)])
     mention = MentionDistribution(5)(mean, rho)
     found |= {"mention": mention, "conditional mean": conditional_mean(mention)}
     found["hurdle"] = MentionDistribution(5)(mean, rho, probability)

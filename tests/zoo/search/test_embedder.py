@@ -62,7 +62,7 @@ def server(trained, tmp_path_factory):
         ("other", recipe.signatures(other)[1::2]),
         ("pictures_only", recipe.signatures(other)[:1]),
     ):
-        write_saved_model(str(models / name / "1"), model if name == "vse_bow" else other, signatures)
+        write_saved_model(str(models / name / "1"), signatures)
     with Server(models, port=0) as running:
         yield running
 

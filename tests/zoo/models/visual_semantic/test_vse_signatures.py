@@ -209,7 +209,7 @@ def test_each_row_has_a_weight_of_its_own(model, collection):
 def test_an_exported_graph_carries_the_collection(collection, tmp_path):
     model = make(bow_encoder)
     signatures = analogy_signatures(model, collection, TOP)[1:]  # without a weight, and with one
-    write_saved_model(str(tmp_path / "1"), model, signatures)
+    write_saved_model(str(tmp_path / "1"), signatures)
     loaded = tf.saved_model.load(str(tmp_path / "1"))
     for signature in signatures:
         inputs = signature.examples(3)

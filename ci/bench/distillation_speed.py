@@ -1,0 +1,150 @@
+"""How long a step of block-wise distillation takes, whether its input starves it, and what the students save.
+
+    python -m ci.bench.distillation_speed --data DIR/cifar10
+
+Every comparison takes turns in one loop, so that whatever else the machine does falls on all alike; medians. Writes
+ci/bench/results/distillation_speed.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import keras
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from ci.bench.distillation_cells import STUDENTS, TEACHER
+from ci.bench.report import write_report
+from zoo.catalog import get_spec
+from zoo.data.augmentation import PadCropFlip
+from zoo.data.batches import Splits
+from zoo.models.distillation.distillers import BlockDistiller
+from zoo.models.distillation.latency import latency
+from zoo.models.distillation.teacher import frozen
+from zoo.recipe import DataOptions
+from zoo.surgery.features import with_feature
+from zoo.surgery.partition import partition
+
+BATCH = 64
+COMMAND = "python -m ci.bench.distillation_speed --data DIR/{data} --repetitions {repetitions}"
+
+
+def main() -> None:
+    """Measures, prints, writes the report."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", default="shapes", help="whatever `mizoo train vgg15 --data` takes")
+    parser.add_argument("--repetitions", type=int, default=30, help="steps of each kind")
+    given = parser.parse_args()
+    splits = get_spec(TEACHER).load().configured("cpu", {}).splits(given.data, DataOptions(progress=True))
+    rows = [
+        step_row(student, width, splits, given.repetitions) for student in STUDENTS for width in (0.25, 1.0)
+    ]
+    show("one block-wise step, 64 pictures, ms", rows)
+    policies = [precision_row(width, splits, given.repetitions) for width in (0.25, 1.0)]
+    show("one step of the teacher in two precisions, ms", policies)
+    models = {name: network(name, 1.0, splits) for name in (TEACHER, *STUDENTS)}
+    calls = [vars(row) for row in latency(models, repetitions=given.repetitions)]
+    show("latency at full width, ms; 32x32 pictures", calls)
+    write_report(
+        "distillation_speed",
+        command=COMMAND.format(data=splits.name, repetitions=given.repetitions),
+        data=f"{splits.name}, {len(splits.train)} pictures of 32x32",
+        seeds=[],
+        rows=rows,
+        extra={"precision": policies, "latency": calls},
+    )
+
+
+def step_row(student: str, width: float, splits: Splits, repetitions: int) -> dict[str, Any]:
+    """A block-wise step against its parts measured apart, and against the same step fed by the pipeline."""
+    batch = next(iter(splits.train.epochs(BATCH, seed=0)))
+    fed = iter(splits.train.epochs(BATCH, seed=0, augmentation=PadCropFlip()))
+    teacher, learner = network(TEACHER, width, splits), network(student, width, splits)
+    alone = network(student, width, splits)
+    cut, own = partition(teacher.network, teacher.cuts), partition(learner.network, learner.cuts)
+    with frozen(teacher.network):
+        blocks = BlockDistiller(
+            [with_feature(block, "pre_relu") for block in cut.blocks],
+            [with_feature(block, "pre_relu") for block in own.blocks],
+            head=cut.head,
+        )
+        blocks.compile(optimizer=keras.optimizers.Adam(1e-4))
+        teacher.compile()
+        alone.compile(optimizer=keras.optimizers.Adam(1e-4))
+        taken = turns(
+            {
+                "blockwise": lambda: blocks.train_on_batch(*batch),
+                "teacher forward": lambda: teacher.predict_on_batch(batch[0]),
+                "student step": lambda: alone.train_on_batch(*batch),
+                "blockwise, fed": lambda: blocks.train_on_batch(*next(fed)),
+            },
+            repetitions,
+        )
+    parts = taken["teacher forward"] + taken["student step"]
+    return {
+        "student": student,
+        "width": width,
+        **{f"{name}_ms": 1000 * seconds for name, seconds in taken.items()},
+        "of the parts": taken["blockwise"] / parts,
+        "fed / not fed": taken["blockwise, fed"] / taken["blockwise"],
+    }
+
+
+def precision_row(width: float, splits: Splits, repetitions: int) -> dict[str, Any]:
+    """A step of the teacher in float32 and in mixed_bfloat16."""
+    batch = next(iter(splits.train.epochs(BATCH, seed=0)))
+    steps: dict[str, Callable[[], Any]] = {}
+    for policy in ("float32", "mixed_bfloat16"):
+        keras.config.set_dtype_policy(policy)
+        model = network(TEACHER, width, splits)
+        model.compile(optimizer=keras.optimizers.SGD(1e-4))
+        steps[policy] = lambda model=model: model.train_on_batch(*batch)  # type: ignore[misc]
+    keras.config.set_dtype_policy("float32")
+    taken = turns(steps, repetitions)
+    return {
+        "width": width,
+        **{f"{name}_ms": 1000 * seconds for name, seconds in taken.items()},
+        "gain": taken["float32"] / taken["mixed_bfloat16"],
+    }
+
+
+def turns(calls: Mapping[str, Callable[[], Any]], repetitions: int) -> dict[str, float]:
+    """Median seconds of each call, after three to warm up."""
+    taken: dict[str, list[float]] = {name: [] for name in calls}
+    rng = np.random.default_rng(0)
+    for round_ in range(repetitions + 3):
+        for name in rng.permutation(list(calls)):
+            start = time.perf_counter()
+            calls[name]()
+            if round_ >= 3:
+                taken[name].append(time.perf_counter() - start)
+    return {name: statistics.median(seconds) for name, seconds in taken.items()}
+
+
+def network(name: str, width: float, splits: Splits) -> Any:
+    """A fresh network of the catalogue."""
+    recipe = get_spec(name).load().configured("cpu", {"width": width, "head_width": round(512 * width)})
+    return recipe.network(**splits.facts)
+
+
+def show(title: str, rows: list[dict[str, Any]]) -> None:
+    """Prints rows as a table."""
+    table = Table(*rows[0], title=title, box=None, header_style="bold")
+    for row in rows:
+        table.add_row(*(f"{value:.3g}" if isinstance(value, float) else str(value) for value in row.values()))
+    Console(width=160).print(table)
+
+
+if __name__ == "__main__":
+    main()

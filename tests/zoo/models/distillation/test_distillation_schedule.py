@@ -1,0 +1,63 @@
+"""Learning rates by hand, and weight decay against PyTorch's rule."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+
+from zoo.models.distillation.config import ClassifierConfig
+from zoo.models.distillation.schedule import rate_of, rates, sgd
+
+
+@pytest.mark.parametrize(
+    ("epoch", "rate"),
+    [(0, 0.05), (149, 0.05), (150, 0.005), (180, 5e-4), (209, 5e-4), (210, 5e-5), (239, 5e-5)],
+)
+def test_the_steps_of_repdistiller(epoch, rate):
+    assert rate_of(ClassifierConfig(), 0.05, epoch / 240) == pytest.approx(rate)
+
+
+def test_the_steps_of_weiaicunzai():
+    config = ClassifierConfig(decay_at=(0.3, 0.6, 0.8), decay_factor=0.2)
+    found = [rate_of(config, 0.1, epoch / 200) for epoch in (59, 60, 120, 160)]
+    assert found == pytest.approx([0.1, 0.02, 0.004, 8e-4])
+
+
+def test_the_cosine():
+    config = ClassifierConfig(schedule="cosine")
+    assert [rate_of(config, 2.0, done) for done in (0, 1 / 3, 0.5, 1)] == pytest.approx([2, 1.5, 1, 0])
+
+
+def test_the_callback_sets_the_rate_of_the_epoch():
+    config = ClassifierConfig(schedule="cosine")
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile(sgd(config, 0.4), "mse")
+    history = model.fit(
+        np.ones((2, 1)),
+        np.ones((2, 1)),
+        initial_epoch=2,
+        epochs=4,
+        verbose=0,
+        callbacks=[rates(config, 0.4, 4)],
+    )
+    assert history.history["learning_rate"] == pytest.approx([0.2, 0.4 * (1 - np.sqrt(0.5)) / 2])
+
+
+@pytest.mark.parametrize(("momentum", "tolerance"), [(0.0, 1e-3), (0.9, 0.1)], ids=["plain", "momentum"])
+def test_weights_decay_as_under_pytorch(momentum, tolerance):
+    """With no gradient of the loss PyTorch's step is v = m v + d w, w = w - r v; it starts 1 / (1 - m) steps late."""
+    config = ClassifierConfig(momentum=momentum, weight_decay=5e-3)
+    weight = keras.Variable(np.ones(1, "float32"))
+    optimizer = sgd(config, 0.05)
+    optimizer.build([weight])
+    expected, speed = 1.0, 0.0
+    for _ in range(100):
+        optimizer.apply([keras.ops.zeros(1)])
+        speed = momentum * speed + 5e-3 * expected
+        expected -= 0.05 * speed
+    assert 1 - float(weight.numpy()[0]) == pytest.approx(1 - expected, rel=tolerance)
+
+
+def test_no_weight_decay():
+    assert sgd(ClassifierConfig(weight_decay=0.0), 0.1).weight_decay is None

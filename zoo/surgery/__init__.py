@@ -1,0 +1,1 @@
+"""Taking a Keras CNN apart: cut it into blocks, shorten them, join them, count them, fold them."""
