@@ -59,13 +59,13 @@ def connect(port: int) -> socket.socket:
 
 def read_to_end(connection: socket.socket) -> bytes:
     """What comes until the server closes; a reset is an end as well."""
-    received = b""
+    received = []
     try:
         while chunk := connection.recv(1 << 16):
-            received += chunk
+            received.append(chunk)
     except ConnectionError:
         pass
-    return received
+    return b"".join(received)
 
 
 def next_reply(connection: socket.socket) -> tuple[int, bytes]:
