@@ -13,6 +13,7 @@ import pytest
 import zoo
 from serving.server import Server
 from zoo.cli import app
+from zoo.cli.common import absolute
 from zoo.data.tag_list import read_tag_list
 
 
@@ -268,3 +269,15 @@ def test_quickstart(mizoo, tmp_path):
     assert "per-tag table" in out
     assert (tmp_path / "q" / "tags.png").read_bytes().startswith(b"\x89PNG")
     assert (tmp_path / "q" / "models" / "tagging_two_head" / "1" / "saved_model.pb").is_file()
+
+
+def test_paths_are_recorded_absolute_and_names_as_they_are(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "shapes").mkdir()
+    assert absolute("pictures") == str(tmp_path / "pictures")
+    assert [absolute(name) for name in ("cifar10", "store:vgg15", "shapes")] == [
+        "cifar10",
+        "store:vgg15",
+        "shapes",
+    ]

@@ -119,7 +119,11 @@ def test_an_interrupted_comparison_goes_on(teacher, labelled_shapes, tmp_path, m
         (["--resume", "DATA"], "is no comparison: it has no distill.json of schema 1."),
         (
             ["--resume", "DATA", "--teacher", "TEACHER"],
-            "--resume was given together with --teacher or --data.",
+            "--resume was given together with --teacher.",
+        ),
+        (
+            ["--resume", "DATA", "--epochs", "15", "--set", "subset=9"],
+            "--resume was given together with --epochs, --set.",
         ),
     ],
     ids=[
@@ -132,12 +136,12 @@ def test_an_interrupted_comparison_goes_on(teacher, labelled_shapes, tmp_path, m
         "teacher",
         "resume",
         "resume-teacher",
+        "resume-settings",
     ],
 )
 def test_wrong_use(mizoo, teacher, labelled_shapes, tmp_path, arguments, text):
     known = {"TEACHER": teacher, "DATA": labelled_shapes}
-    status, _, err = mizoo(
-        "distill", *(known.get(a, a) for a in arguments), "--preset", "none", "--runs", tmp_path / "runs"
-    )
+    fresh = () if "--resume" in arguments else ("--preset", "none", "--runs", tmp_path / "runs")
+    status, _, err = mizoo("distill", *(known.get(a, a) for a in arguments), *fresh)
     assert (status, text in err) == (2, True), err
     assert not (tmp_path / "runs").exists()

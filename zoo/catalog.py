@@ -30,7 +30,7 @@ def _tagging(name: str, recipe: str, summary: str, section: str, mse: str, mae: 
     )
 
 
-_SPACE_REPORT = "report 'Learning and using integrated spaces' (in Japanese), part 2"
+_SPACE_REPORT = "report 'Learning and using integrated spaces' (in Japanese)"
 
 
 def _embedding(name: str, recipe: str, summary: str) -> ModelSpec:
@@ -38,7 +38,7 @@ def _embedding(name: str, recipe: str, summary: str) -> ModelSpec:
         name=name,
         recipe=f"zoo.models.visual_semantic.recipe:{recipe}",
         summary=summary,
-        source=f"{_SPACE_REPORT}; Kiros et al. 2014, arXiv:1411.2539; Faghri et al. 2018, arXiv:1707.05612",
+        source=f"{_SPACE_REPORT}, part 2; Kiros et al. 2014, arXiv:1411.2539; Faghri et al. 2018, arXiv:1707.05612",
         inputs="image_bytes: JPEG, PNG, GIF or BMP file content, string [N]; text: string [N]",
         outputs="embedding: float32 [N, d], of length 1",
     )
@@ -49,7 +49,7 @@ def _classifier(name: str, recipe: str, summary: str, section: str) -> ModelSpec
         name=name,
         recipe=f"zoo.models.distillation.recipe:{recipe}",
         summary=summary,
-        source=f"{_SPACE_REPORT.replace('part 2', section)}; Hinton et al. 2015, arXiv:1503.02531",
+        source=f"{_SPACE_REPORT}, {section}; Hinton et al. 2015, arXiv:1503.02531",
         inputs="image_bytes: JPEG, PNG, GIF or BMP file content, string [N]",
         outputs="labels, scores: [N, 5], best first; probabilities: [N, classes]",
     )

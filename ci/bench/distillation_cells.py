@@ -112,11 +112,8 @@ def planned(student: str, common: dict[str, Any], splits: Splits) -> Plan:
 
 def cost_of(student: str, common: dict[str, Any], splits: Splits) -> PictureCost:
     """Multiply-adds of one picture, by strategy."""
-    parts = []
-    for name in (TEACHER, student):
-        cut = partition(_network(name, common, splits), BLOCKS)
-        parts.append([*cut.blocks, cut.head])
-    return picture_cost(*parts)
+    networks = (_network(name, common, splits) for name in (TEACHER, student))
+    return picture_cost(*(partition(network, BLOCKS).parts for network in networks))
 
 
 def thinner(student: str, common: dict[str, Any], splits: Splits) -> dict[str, float]:

@@ -7,8 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
+from zoo.cli.common import absolute, say
+
 
 def distill(
+    context: typer.Context,
     teacher: Annotated[
         str | None,
         typer.Option(
@@ -83,9 +86,10 @@ def distill(
 
     options = TrainingOptions(precision=precision, progress=True)
     if resume is not None:
-        if teacher is not None or data is not None:
+        given = [option for option in _on_the_command_line(context) if option not in ("--resume", "--name")]
+        if given:
             raise ConfigError(
-                "--resume was given together with --teacher or --data.",
+                f"--resume was given together with {', '.join(given)}.",
                 fix="leave those out: a distillation continues with what it was started with",
             )
         folder, request = resume, Request.read(resume)
@@ -96,7 +100,7 @@ def distill(
                 expected="--teacher RUN or FILE.keras, and --data FOLDER",
                 fix="mizoo train vgg15 --data shapes --preset cpu --set subset=1000, then mizoo distill --teacher RUN",
             )
-        chosen: dict[str, Any] = {"teacher": teacher, "drop": drop, "scaling": scaling}
+        chosen: dict[str, Any] = {"teacher": absolute(teacher), "drop": drop, "scaling": scaling}
         chosen |= {"at": at} if at else {}
         chosen |= {"student": str(student)} if student else {}
         request = Request(
@@ -106,26 +110,33 @@ def distill(
             strategies=tuple(one.strip() for one in strategies.split(",") if one.strip()),
             epochs=epochs,
             seeds=seeds,
-            data=_absolute(data),
+            data=absolute(data),
             precision=precision,
         )
         folder = runs / "distill" / datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
     splits = request.recipe().splits(request.data, DataOptions(progress=True))
     comparison = Comparison(folder, request, splits)
     plan = comparison.plan  # also the check that teacher, data and student fit each other
-    _say(
+    say(
         f"{splits.name}: equal compute means "
         + ", ".join(f"{s} {plan.settings(s)}" for s in request.strategies)
     )
     if resume is None:
         folder.mkdir(parents=True)
         request.write(folder)
-    _say(f"folder {folder}")
+    say(f"folder {folder}")
     comparison.save_teacher()
     trained = comparison.train(options)
     rows = write_report(comparison, trained, name)
     print_rows(rows, splits.name)
-    _say(f"\n{folder / 'REPORT.md'}, {folder / 'curves.png'}\nNext: mizoo serve {folder / 'models'}")
+    say(f"\n{folder / 'REPORT.md'}, {folder / 'curves.png'}\nNext: mizoo serve {folder / 'models'}")
+
+
+def _on_the_command_line(context: typer.Context) -> list[str]:
+    """The options that were written out, whether or not they say what is the default."""
+    names = {parameter.name: parameter.opts[0] for parameter in context.command.params}
+    sources = {option: context.get_parameter_source(str(name)) for name, option in names.items()}
+    return [option for option, source in sources.items() if source and source.name == "COMMANDLINE"]
 
 
 def print_rows(rows: list[dict[str, Any]], data: str) -> None:
@@ -139,14 +150,3 @@ def print_rows(rows: list[dict[str, Any]], data: str) -> None:
     for row in rows:
         table.add_row(*(shown(row.get(column)) for column in COLUMNS))
     Console().print(table)
-
-
-def _absolute(data: str) -> str:
-    """A path is recorded so that the work can be continued from another folder; a name stays a name."""
-    return str(Path(data).resolve()) if Path(data).exists() else data
-
-
-def _say(text: str) -> None:
-    from rich.console import Console
-
-    Console(highlight=False).print(text, markup=False, soft_wrap=True)

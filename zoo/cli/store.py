@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from zoo.cli.common import say
+
 store_app = typer.Typer(
     name="store",
     help="Looks after stores of published models: list, verify, gc, mirror.",
@@ -65,14 +67,14 @@ def publish(
             dry_run=dry_run,
         )
     for line in done.difference:
-        _say(line)
+        say(line)
     if dry_run:
-        _say("Nothing was written: --dry-run.")
+        say("Nothing was written: --dry-run.")
     elif not done.written:
-        _say(f"{done.entry.handle} is published already, with this very content.")
+        say(f"{done.entry.handle} is published already, with this very content.")
     else:
-        _say(f"{done.entry.handle} is published: sha256:{done.entry.archive.sha256}")
-        _say(f"Next: mizoo fetch {done.entry.name} --from {to} --to models")
+        say(f"{done.entry.handle} is published: sha256:{done.entry.archive.sha256}")
+        say(f"Next: mizoo fetch {done.entry.name} --from {to} --to models")
 
 
 def fetch(
@@ -226,16 +228,10 @@ def mirror(
 
     with bar(f"mirroring {source}") as progress:
         done = copy_store(source, target, names=names or None, progress=progress)
-    _say(f"{target}: {len(done.copied)} files copied, {sum(1 for _ in done.index)} versions in all.")
+    say(f"{target}: {len(done.copied)} files copied, {sum(1 for _ in done.index)} versions in all.")
 
 
 def _status(text: str) -> AbstractContextManager[object]:
     from rich.console import Console
 
     return Console(stderr=True, highlight=False).status(text)
-
-
-def _say(text: str) -> None:
-    from rich.console import Console
-
-    Console(highlight=False).print(text, markup=False, soft_wrap=True)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from zoo.cli.common import absolute, say
+
 if TYPE_CHECKING:
     from zoo.data.batches import Splits
     from zoo.recipe import Recipe
@@ -48,7 +50,7 @@ def prepare(
     recipe = _recipe(name, preset, settings)
     splits = recipe.splits(data, _data_options(skip_bad_images))
     write_prepared(to, recipe, splits)
-    _say(f"{to}: {_sizes(splits)}")
+    say(f"{to}: {_sizes(splits)}")
 
 
 def train(
@@ -106,10 +108,10 @@ def train(
         options.claim_devices()
         recipe, splits, source = _open(name, data, prepared, preset, settings, skip_bad_images)
         run = Run.create(runs, recipe, splits, options, source, preset)
-    _say(f"{splits.name}: {_sizes(splits)}; run {run.folder}")
+    say(f"{splits.name}: {_sizes(splits)}; run {run.folder}")
     run_training(recipe, splits, run, options)
     print_metrics(run.metrics("test"), "test split")
-    _say(f"\nNext: mizoo export {run.folder} --to models")
+    say(f"\nNext: mizoo export {run.folder} --to models")
 
 
 def evaluate(
@@ -196,7 +198,7 @@ def _open(
         return (
             recipe,
             recipe.splits(str(data), _data_options(skip_bad_images)),
-            {"data": _absolute(str(data)), "skip_bad_images": skip_bad_images},
+            {"data": absolute(str(data)), "skip_bad_images": skip_bad_images},
         )
     recipe_type = get_spec(name).load()
     splits, made_with = read_prepared(prepared, name)
@@ -217,16 +219,5 @@ def _data_options(skip_bad_images: bool) -> Any:
     return DataOptions(skip_bad_images=skip_bad_images, progress=True)
 
 
-def _absolute(data: str) -> str:
-    """A path is recorded so that the run can be continued from another folder; a name stays a name."""
-    return data if data == "shapes" else str(Path(data).resolve())
-
-
 def _sizes(splits: Splits) -> str:
     return ", ".join(f"{len(splits[name])} {name}" for name in ("train", "validation", "test"))
-
-
-def _say(text: str) -> None:
-    from rich.console import Console
-
-    Console(highlight=False).print(text, markup=False, soft_wrap=True)

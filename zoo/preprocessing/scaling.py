@@ -8,16 +8,7 @@ import keras
 from keras import ops
 
 from zoo.errors import ConfigError, nearest
-
-# mode -> (flip RGB to BGR, divide by, then subtract, then divide by), per channel in the resulting order.
-_MODES: dict[str, tuple[bool, float, tuple[float, ...], tuple[float, ...]]] = {
-    "none": (False, 1.0, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
-    "unit": (False, 255.0, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
-    "tf": (False, 127.5, (1.0, 1.0, 1.0), (1.0, 1.0, 1.0)),
-    "caffe": (True, 1.0, (103.939, 116.779, 123.68), (1.0, 1.0, 1.0)),
-    "torch": (False, 255.0, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
-}
-SCALING_MODES = tuple(_MODES)
+from zoo.preprocessing.scaling_modes import MODES, SCALING_MODES
 
 
 @keras.saving.register_keras_serializable(package="mizoo")
@@ -42,7 +33,7 @@ class PixelScaling(keras.layers.Layer):
 
     def __init__(self, mode: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if mode not in _MODES:
+        if mode not in MODES:
             raise ConfigError(
                 f"Unknown pixel scaling '{mode}'.{nearest(mode, SCALING_MODES)}",
                 expected=f"one of {', '.join(SCALING_MODES)}",
@@ -53,7 +44,7 @@ class PixelScaling(keras.layers.Layer):
 
     def call(self, image: Any) -> Any:
         """Maps uint8 or float `[batch, height, width, 3]`, RGB, 0..255, to the same shape, scaled."""
-        flip, divisor, mean, deviation = _MODES[self.mode]
+        flip, divisor, mean, deviation = MODES[self.mode]
         # In float32 even under mixed precision: bfloat16 cannot hold x - 123.68.
         pixels = ops.cast(image, "float32")
         if flip:

@@ -30,6 +30,11 @@ class Partition:
     head: keras.Model
     cuts: tuple[str, ...]
 
+    @property
+    def parts(self) -> tuple[keras.Model, ...]:
+        """The blocks, then the head."""
+        return (*self.blocks, self.head)
+
 
 def partition(model: keras.Model, at: Sequence[str] | None = None) -> Partition:
     """Cuts a network into blocks and a head.

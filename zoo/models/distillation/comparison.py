@@ -19,8 +19,6 @@ from zoo.models.distillation.compute import PictureCost, Plan, picture_cost, pla
 from zoo.training.run import Run
 
 if TYPE_CHECKING:
-    import keras
-
     from zoo.data.batches import Splits
     from zoo.models.distillation.classifier import Classifier
     from zoo.models.distillation.recipe import ClassifierRecipe
@@ -121,7 +119,7 @@ class Comparison:
         from zoo.surgery.partition import partition
 
         student: Any = self.request.recipe().network(**self.splits.facts)
-        return picture_cost(*(_parts(partition(m.network, m.cuts)) for m in (self.teacher, student)))
+        return picture_cost(*(partition(m.network, m.cuts).parts for m in (self.teacher, student)))
 
     @cached_property
     def plan(self) -> Plan:
@@ -173,7 +171,3 @@ def best_run(runs: Mapping[str, Sequence[Run]]) -> tuple[str, Run]:
 
     strategy = max(runs, key=lambda name: sum(map(reached, runs[name])) / len(runs[name]))
     return strategy, max(runs[strategy], key=reached)
-
-
-def _parts(cut: Any) -> list[keras.Model]:
-    return [*cut.blocks, cut.head]

@@ -33,6 +33,11 @@ class PictureCost:
     blocks: int
     stepping_stones: int
 
+    @property
+    def recalibration(self) -> int:
+        """Of the student forwards."""
+        return self.scratch * FORWARD // (FORWARD + BACKWARD)
+
 
 def picture_cost(teacher: Sequence[keras.Model], student: Sequence[keras.Model]) -> PictureCost:
     """Returns the cost of one picture.
@@ -106,7 +111,7 @@ def plan(cost: PictureCost, epochs: int, block_share: float = 0.5) -> Plan:
         block_share: Share of the compute of `blockwise` that is spent before the blocks are joined.
     """
     budget = epochs * cost.scratch
-    for_stages = budget - cost.scratch * FORWARD // (FORWARD + BACKWARD)
+    for_stages = budget - cost.recalibration
     share = max(1, int(block_share * for_stages / cost.blocks))
     # Of the two whole numbers beside the share, the one that leaves less of the compute unused.
     block_epochs = min((share, share + 1), key=lambda n: (for_stages - n * cost.blocks) % cost.whole)

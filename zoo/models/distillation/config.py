@@ -8,7 +8,7 @@ from typing import Any
 from zoo.checks import check_fraction
 from zoo.config import setting
 from zoo.errors import ConfigError
-from zoo.preprocessing.scaling import SCALING_MODES
+from zoo.preprocessing.scaling_modes import SCALING_MODES
 from zoo.recipe import FitConfig
 
 STRATEGIES = ("scratch", "whole", "blockwise", "stepping_stones")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo.models.distillation.compute import BACKWARD, FORWARD, PictureCost
+from zoo.models.distillation.compute import PictureCost
 from zoo.models.distillation.figures import BASELINE, Curve
 from zoo.models.distillation.stages import STAGES_FILE
 from zoo.training.curves import read_history
@@ -36,7 +36,7 @@ def strategy_curve(name: str, strategy: str, runs: Sequence[Path], cost: Picture
     spent, points = blocks, {}
     for moment in ("joined", "recalibrated"):
         if all(moment in own for own in stages):
-            spent += cost.scratch * FORWARD // (FORWARD + BACKWARD) if moment == "recalibrated" else 0
+            spent += cost.recalibration if moment == "recalibrated" else 0
             points[moment] = (
                 float(spent * pictures),
                 float(np.mean([own[moment]["accuracy"] for own in stages])),

@@ -54,7 +54,6 @@ def write_report(
     """
     folder, splits = comparison.folder, comparison.splits
     teacher = comparison.teacher
-    teacher.compile()
     on_validation = evaluate(teacher, splits, splits.validation)["model"]["accuracy"]
     curves = [baseline_curve(on_validation, comparison.teacher_run())]
     for strategy, own in runs.items():
@@ -94,7 +93,7 @@ def write_report(
     for row in rows:
         if row["model"] in exported:
             row["saved_model_mib"] = _mebibytes(exported[row["model"]])
-    _write_other_formats(student, folder / "models", name)
+    _write_other_formats(student, folder / "files", name)
     facts = {"data": splits.name, "chosen": chosen, "run": str(run.folder.relative_to(folder))}
     write_json(folder / "report.json", {"schema": 1, **facts, "plan": vars(comparison.plan), "rows": rows})
     write_text(folder / "REPORT.md", to_markdown(rows, splits.name, chosen, comparison))
@@ -181,10 +180,10 @@ def _version(run: Run, model: Any, contract: dict[str, Any], name: str) -> NewVe
     return NewVersion(name, recipe.signatures(model), contract | own)
 
 
-def _write_other_formats(student: Any, models: Path, name: str) -> None:
+def _write_other_formats(student: Any, folder: Path, name: str) -> None:
     for write, suffix in ((write_tflite, "tflite"), (write_onnx, "onnx")):
         try:
-            write(student, models.parent / "files" / f"{name}.{suffix}")
+            write(student, folder / f"{name}.{suffix}")
         except (MissingExtraError, ExportError) as error:
             log.warning("no %s file: %s", suffix, error.what)
 

@@ -204,8 +204,8 @@ def stepping_stones(training: Training) -> None:
     student = training.student(teacher)
     with frozen(network):
         learner = SteppingStones(
-            [*teacher.blocks, teacher.head],
-            [*student.blocks, student.head],
+            teacher.parts,
+            student.parts,
             temperature=config.temperature,
             kd_weight=config.kd_weight,
         )
