@@ -5,7 +5,7 @@ training it alone (preset `cpu`: 15, of 10,000 pictures); passes of the teacher 
 `zoo.models.distillation.compute`. Every cell is a run folder under --runs: a bench that was killed goes on.
 
     python -m ci.bench.distillation --data DIR/cifar10
-    python -m ci.bench.distillation --data DIR/tiny-imagenet-100-32 --others 1
+    python -m ci.bench.distillation --data DIR/tiny-imagenet-100-32 --teacher-epochs 60 --others 1
 
 writes ci/bench/results/distillation_<data set>.json and a figure of accuracy over compute per student.
 """
@@ -44,7 +44,10 @@ from zoo.models.distillation.figures import BASELINE, Curve, draw_learning_curve
 from zoo.models.distillation.progress_curves import strategy_curve
 from zoo.recipe import DataOptions
 
-COMMAND = "python -m ci.bench.distillation --data DIR/{data} --seeds {seeds} --others {others}"
+COMMAND = (
+    "python -m ci.bench.distillation --data DIR/{data} --teacher-epochs {teacher_epochs} --seeds {seeds} "
+    "--others {others}"
+)
 METRICS = ("accuracy", "top5_accuracy", "agreement")
 
 
@@ -56,6 +59,12 @@ def main() -> None:
     parser.add_argument("--data", required=True, help="folder in the CIFAR binary layout")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--others", type=int, default=0, help="seeds of what else was tried")
+    parser.add_argument(
+        "--teacher-epochs",
+        type=int,
+        default=15,
+        help="a teacher of many classes needs more; not counted as compute",
+    )
     parser.add_argument("--runs", type=Path, default=Path("runs/bench-distillation"))
     parser.add_argument("--set", action="append", default=[], help="key=value of every training")
     given = parser.parse_args()
@@ -68,7 +77,8 @@ def main() -> None:
     runs = given.runs / splits.name
     wanted = [(seed, label) for seed in range(given.seeds) for label in STRATEGIES]
     wanted += [(seed, label) for seed in range(given.others) for label in OTHERS]
-    teachers = {seed: teacher_cell(seed, common, splits, runs) for seed in range(given.seeds)}
+    taught = common | {"epochs": given.teacher_epochs}
+    teachers = {seed: teacher_cell(seed, taught, splits, runs) for seed in range(given.seeds)}
     cells = list(teachers.values())
     for seed, label in wanted:
         for student in STUDENTS:
@@ -86,7 +96,12 @@ def main() -> None:
         )
     path = write_report(
         f"distillation_{splits.name}",
-        command=COMMAND.format(data=splits.name, seeds=given.seeds, others=given.others),
+        command=COMMAND.format(
+            data=splits.name,
+            teacher_epochs=given.teacher_epochs,
+            seeds=given.seeds,
+            others=given.others,
+        ),
         data=f"{splits.name}, {len(splits.facts['classes'])} classes, "
         f"{len(splits.train)}/{len(splits.validation)}/{len(splits.test)} pictures of 32x32",
         seeds=list(range(given.seeds)),
