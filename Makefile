@@ -25,6 +25,8 @@ bench: .venv/ready  ## results of real data and of serving; needs DATA=DIR and W
 	$(BIN)/python -m ci.bench.distillation --data $(DATA)/cifar10 --others 1
 	$(BIN)/python -m ci.bench.distillation --data $(DATA)/tiny-imagenet-100-32 --teacher-epochs 60 --others 1
 	$(BIN)/python -m ci.bench.distillation_speed --data $(DATA)/cifar10
+	$(BIN)/python -m ci.bench.captioning --data $(DATA)/mnist --seeds 3
+	$(BIN)/python -m ci.bench.captioning_speed
 	$(BIN)/python -m ci.bench.tag_list --data $(DATA)
 	$(BIN)/python -m ci.bench.memory
 	$(BIN)/python -m ci.bench.input_pipeline --data $(DATA) --weights $(WEIGHTS)

@@ -50,13 +50,27 @@ def labelled_shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Random weights of `tiny_cnn` for pictures of 32x32, in a file: a backbone with weights stays frozen."""
+    from zoo.backbones.build import build_backbone
+
+    path = tmp_path_factory.mktemp("weights") / "tiny.weights.h5"
+    build_backbone("tiny_cnn", image_size=32).get_layer("tiny_cnn").save_weights(path)
+    return path
+
+
+@pytest.fixture(scope="session")
 def workshop(
-    shapes: Path, labelled_shapes: Path, word_vectors: Path, tmp_path_factory: pytest.TempPathFactory
+    shapes: Path,
+    labelled_shapes: Path,
+    word_vectors: Path,
+    tiny_weights: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ):
     """The `harness.Workshop` of this session."""
     from tests.harness import Workshop
 
-    return Workshop(shapes, labelled_shapes, word_vectors, tmp_path_factory.mktemp("runs"))
+    return Workshop(shapes, labelled_shapes, word_vectors, tiny_weights, tmp_path_factory.mktemp("runs"))
 
 
 @pytest.fixture(scope="session")

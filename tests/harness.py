@@ -18,8 +18,8 @@ from zoo.training.options import TrainingOptions
 from zoo.training.run import Run
 from zoo.training.session import train
 
-# Settings of each entry that train in a few seconds. "WORD_VECTORS" stands for a file that the tests write,
-# "RUN_OF name" for the run folder of another case.
+# Settings of each entry that train in a few seconds. "WORD_VECTORS" and "WEIGHTS" stand for files that the tests
+# write, "RUN_OF name" for the run folder of another case.
 _TINY_TAGGER = {"image_size": 32, "hidden": 32, "epochs": 3, "batch_size": 16, "learning_rate": 3e-3}
 CASES: dict[str, dict[str, Any]] = {
     "tagging_baseline": _TINY_TAGGER,
@@ -53,7 +53,35 @@ CASES |= {
     "vgg15_one_per_block": _TINY_VGG | {"strategy": "whole", "teacher": "RUN_OF vgg15"},
     "distilled": _TINY_CLASSIFIER | {"strategy": "stepping_stones", "teacher": "RUN_OF vgg15"},
 }
+_TINY_TRIO = {
+    "word_size": 8,
+    "sentence_units": 16,
+    "sentence_size": 6,
+    "autoencoder_epochs": 2,
+    "least_reconstruction": 0.0,
+    "recovery_learning_rate": 0.02,
+    "width": 16,
+    "layers": 1,
+    "epochs": 3,
+    "batch_size": 64,
+}
+CASES |= {
+    "caption_gan_digits": _TINY_TRIO
+    | {
+        "train_images": 192,
+        "test_images": 24,
+        "filters": (4,),
+        "encoder_width": 16,
+        "encoder_epochs": 2,
+        "sheet_every": 2,
+    },
+    "caption_gan": _TINY_TRIO | {"image_size": 32, "weights": "WEIGHTS", "min_count": 1, "max_words": 12},
+}
+
 CLASSIFIERS = {"vgg15", "vgg15_minus_one", "vgg15_one_per_block", "distilled"}
+
+# What must fall while an entry trains, where it is not the loss: the losses of players against each other need not.
+PROGRESS: dict[str, str] = {"caption_gan_digits": "recovery_error", "caption_gan": "recovery_error"}
 
 # What TensorFlow Serving must answer for each entry.
 SIGNATURES: dict[str, set[str]] = {
@@ -63,6 +91,8 @@ SIGNATURES: dict[str, set[str]] = {
     "tagging_binomial": {"serving_default", "dense", "tensor", "describe", "distribution"},
     "vse_lstm": {"serving_default", "embed_image", "tensor", "embed_text"},
     "vse_bow": {"serving_default", "embed_image", "tensor", "embed_text"},
+    "caption_gan_digits": {"serving_default", "tensor", "sample", "infer_code"},
+    "caption_gan": {"serving_default", "tensor", "sample", "infer_code"},
 } | {name: {"serving_default", "tensor", "features", "logits", "block_features"} for name in CLASSIFIERS}
 
 
@@ -84,6 +114,7 @@ class Workshop:
         captioned: Folder of the drawn scenes with captions.
         labelled: Folder of the drawn pictures with classes.
         word_vectors: A file with a vector for every tag.
+        weights: A file with weights of `tiny_cnn`.
         runs: Where the run folders are.
         done: What is trained already.
     """
@@ -91,6 +122,7 @@ class Workshop:
     captioned: Path
     labelled: Path
     word_vectors: Path
+    weights: Path
     runs: Path
     done: dict[str, Trained] = field(default_factory=dict)
 
@@ -111,12 +143,16 @@ class Workshop:
             self.done[name] = Trained(recipe, splits, train(recipe, splits, run, options), run)
         return self.done[name]
 
-    def _data(self, name: str) -> Path:
+    def _data(self, name: str) -> Path | str:
+        if name == "caption_gan_digits":
+            return "digits"
         return self.labelled if name in CLASSIFIERS else self.captioned
 
     def _value(self, value: Any) -> Any:
         if value == "WORD_VECTORS":
             return str(self.word_vectors)
+        if value == "WEIGHTS":
+            return str(self.weights)
         if isinstance(value, str) and value.startswith("RUN_OF "):
             return str(self.trained(value.removeprefix("RUN_OF ")).run.folder)
         return value

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import zoo
-from tests.harness import CASES, SIGNATURES, inputs_of, largest_difference
+from tests.harness import CASES, PROGRESS, SIGNATURES, inputs_of, largest_difference
 from zoo.catalog import get_spec
 from zoo.data.prepared import read_prepared
 from zoo.errors import ConfigError, RunError
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.parametrize("name", list(CASES))
 
 def test_fit_lowers_the_loss(name, trained):
     with (trained(name).run.folder / "history.csv").open() as file:
-        losses = [float(row["loss"]) for row in csv.DictReader(file)]
+        losses = [float(row[PROGRESS.get(name, "loss")]) for row in csv.DictReader(file)]
     assert losses[-1] < losses[0]
 
 

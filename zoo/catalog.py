@@ -55,6 +55,20 @@ def _classifier(name: str, recipe: str, summary: str, section: str) -> ModelSpec
     )
 
 
+_CAPTION_REPORT = "report 'toward conditional image captioning with GANs' (in Japanese)"
+
+
+def _captioner(name: str, recipe: str, summary: str) -> ModelSpec:
+    return ModelSpec(
+        name=name,
+        recipe=f"zoo.models.captioning.{recipe}",
+        summary=summary,
+        source=f"{_CAPTION_REPORT}; Haidar et al. 2019, arXiv:1810.06640; Chen et al. 2016, arXiv:1606.03657",
+        inputs="image_bytes: JPEG, PNG, GIF or BMP file content, string [N]; code: float32 [N, 3]",
+        outputs="caption: string [N]; token_ids: int32 [N, T]; log_prob: float32 [N]",
+    )
+
+
 _MODELS = (
     _tagging(
         "tagging_baseline",
@@ -121,6 +135,16 @@ _MODELS = (
         "DistilledRecipe",
         "Shallower student of any Keras CNN, made and distilled block by block",
         "part 3",
+    ),
+    _captioner(
+        "caption_gan_digits",
+        "recipe:DigitsRecipe",
+        "A word for a picture of several digits, chosen by a code that is learned without labels",
+    ),
+    _captioner(
+        "caption_gan",
+        "captions_recipe:CaptionsRecipe",
+        "A caption for a photograph, varied by a code that is learned without labels",
     ),
 )
 

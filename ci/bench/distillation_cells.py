@@ -17,7 +17,6 @@ from zoo.data.batches import Splits
 from zoo.files import write_json
 from zoo.models.distillation.compute import PictureCost, Plan, picture_cost, plan
 from zoo.models.distillation.evaluation import measure
-from zoo.models.distillation.stages import STAGES_FILE
 from zoo.models.distillation.vgg import BLOCKS, vgg
 from zoo.recipe import Recipe
 from zoo.surgery.macs import multiply_adds
@@ -80,9 +79,7 @@ class Cell:
     @property
     def stages(self) -> dict[str, dict[str, float]]:
         """Accuracy on validation after joining, re-calibration and fine-tuning."""
-        file = self.run / STAGES_FILE
-        known: dict[str, dict[str, float]] = json.loads(file.read_text()) if file.is_file() else {}
-        return known
+        return Run(self.run).stages
 
 
 def teacher_cell(seed: int, common: dict[str, Any], splits: Splits, runs: Path) -> Cell:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +112,14 @@ class ProgressBar(keras.callbacks.Callback):
     Enter `bar` around `fit`: then the terminal is given back however the training ends.
     """
 
-    def __init__(self, epochs: int, first_epoch: int, steps: int, stage: str | None = None) -> None:
+    def __init__(
+        self,
+        epochs: int,
+        first_epoch: int,
+        steps: int,
+        stage: str | None = None,
+        shown: Sequence[str] = ("loss", "val_loss"),
+    ) -> None:
         super().__init__()
         columns = (
             TextColumn("{task.description}"),
@@ -122,7 +130,8 @@ class ProgressBar(keras.callbacks.Callback):
             TextColumn("{task.fields[losses]}"),
         )
         self.bar = Progress(*columns)
-        self.epochs, self.steps, self.stage = epochs, steps, f"{stage}, " if stage else ""
+        self.epochs, self.steps, self.shown = epochs, steps, shown
+        self.stage = f"{stage}, " if stage else ""
         self.task = self.bar.add_task(
             "training", total=epochs * steps, completed=first_epoch * steps, losses=""
         )
@@ -137,8 +146,6 @@ class ProgressBar(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Shows the losses."""
-        shown: dict[str, Any] = {
-            name: (logs or {})[name] for name in ("loss", "val_loss") if name in (logs or {})
-        }
+        shown: dict[str, Any] = {name: (logs or {})[name] for name in self.shown if name in (logs or {})}
         losses = "  ".join(f"{name} {value:.4g}" for name, value in shown.items())
         self.bar.update(self.task, completed=(epoch + 1) * self.steps, losses=losses)

@@ -6,13 +6,13 @@ import csv
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zoo.errors import MissingExtraError
-from zoo.files import write_atomically
+from zoo.drawing import new_figure, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 History = dict[str, list[float]]
+_VALIDATION = "val_"
 
 
 def read_history(path: Path) -> History:
@@ -30,29 +30,36 @@ def draw_curves(history: Path, path: Path) -> None:
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    figure = curves(read_history(history))
-    write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=110))
+    save_figure(curves(read_history(history)), path)
 
 
 def curves(history: History) -> Figure:
     """Draws every loss over the epochs, training and validation in one colour.
 
+    What was logged on validation alone, e.g. recall, stands in a second panel: it has another scale.
+
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingExtraError("matplotlib", "zoo", "Drawing learning curves") from error
-
-    names = [name for name in history if name != "epoch" and not name.startswith("val_")]
-    figure = Figure(figsize=(7, 4), layout="constrained")
-    axes = figure.subplots()
+    names = [name for name in history if name != "epoch" and not name.startswith(_VALIDATION)]
+    watched = [
+        name
+        for name in history
+        if name.startswith(_VALIDATION) and name.removeprefix(_VALIDATION) not in names
+    ]
+    panels = 2 if watched else 1
+    figure = new_figure((7 * panels, 4), "Drawing learning curves")
+    losses, *others = figure.subplots(1, panels, squeeze=False)[0]
     for colour, name in enumerate(names):
-        axes.plot(history["epoch"], history[name], color=f"C{colour}", label=name)
-        if validation := history.get(f"val_{name}"):
+        losses.plot(history["epoch"], history[name], color=f"C{colour}", label=name)
+        if validation := history.get(_VALIDATION + name):
             label = f"{name}, validation"
-            axes.plot(history["epoch"], validation, color=f"C{colour}", linestyle="--", label=label)
-    axes.set(xlabel="epoch", ylabel="loss")
-    axes.legend(fontsize="small")
+            losses.plot(history["epoch"], validation, color=f"C{colour}", linestyle="--", label=label)
+    losses.set(xlabel="epoch", ylabel="loss")
+    for axes in others:
+        for name in watched:
+            axes.plot(history["epoch"], history[name], label=name.removeprefix(_VALIDATION).replace("_", " "))
+        axes.set(xlabel="epoch", ylabel="on validation")
+    for axes in (losses, *others):
+        axes.legend(fontsize="small")
     return figure

@@ -34,6 +34,8 @@ def fit(
     monitor: str = "val_loss",
     augmentation: PadCropFlip | None = None,
     stage: str | None = None,
+    validation_loss: bool = True,
+    shown: Sequence[str] = ("loss", "val_loss"),
 ) -> None:
     """Trains `model` on `splits.train`, watching `splits.validation`.
 
@@ -54,6 +56,9 @@ def fit(
         augmentation: Of the training pictures; a function of (seed, epoch), as their order is.
         stage: Of a training that has several, each with its own model: its checkpoint and its history
             (`history_<stage>.csv`) are kept apart, and a stage that has ended is restored, not trained again.
+        validation_loss: Whether the loss on validation is taken after every epoch; for players against each other
+            it means nothing, and a callback watches something else.
+        shown: Logged numbers beside the progress bar.
     """
     checkpoint = run.checkpoint / stage if stage else run.checkpoint
     state, best = checkpoint / "state.npz", checkpoint / "best.npz"
@@ -67,14 +72,14 @@ def fit(
             load_weights(best, model)
         return
     steps = splits.train.steps(config.batch_size)
-    progress = ProgressBar(config.epochs, len(history), steps, stage) if options.progress else None
+    progress = ProgressBar(config.epochs, len(history), steps, stage, shown) if options.progress else None
     every = [*callbacks, FiniteLoss(), stopping, EpochCheckpoint(state, log_file, history), progress]
     with progress.bar if progress else nullcontext():
         model.fit(
             splits.train.epochs(
                 config.batch_size, seed=options.seed, first_epoch=len(history), augmentation=augmentation
             ),
-            validation_data=splits.validation.once(config.batch_size),
+            validation_data=splits.validation.once(config.batch_size) if validation_loss else None,
             initial_epoch=len(history),
             epochs=config.epochs,
             steps_per_epoch=steps,

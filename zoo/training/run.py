@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from zoo.recipe import Recipe
 
 SCHEMA = 1
+STAGES_FILE = "stages.json"
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,8 @@ class Run:
     """A folder `runs/<model>/<utc time>/`.
 
     Files: config.json (model, settings, data, facts), environment.json, history.csv, metrics.json,
-    model.keras, figures/*.png, CARD.md, and checkpoint/ until the training has ended.
+    model.keras, figures/*.png, CARD.md, stages.json of a training that has several, and checkpoint/ until the
+    training has ended.
     """
 
     folder: Path
@@ -151,6 +154,18 @@ class Run:
             )
         rows: dict[str, dict[str, float]] = known[split]
         return rows
+
+    @property
+    def stages(self) -> dict[str, dict[str, float]]:
+        """Stage -> what was noted after it, see `note`; empty for a training of one stage."""
+        file = self.folder / STAGES_FILE
+        noted: dict[str, dict[str, float]] = json.loads(file.read_text()) if file.is_file() else {}
+        return noted
+
+    def note(self, stage: str, found: Mapping[str, float]) -> None:
+        """Records what was measured after a stage of a training that has several, in stages.json."""
+        own = {name: float(value) for name, value in found.items()}
+        write_json(self.folder / STAGES_FILE, self.stages | {stage: own})
 
     def check_rows(self, splits: Splits) -> None:
         """Raises DataError unless the run's data, opened again, have as many rows as when it was started."""

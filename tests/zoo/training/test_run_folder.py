@@ -59,6 +59,15 @@ def test_the_id_is_model_and_time(run, tmp_path):
     assert run.record["started"].replace("-", "")[:8] == run.folder.name[:8]
 
 
+def test_stages_are_noted_one_after_the_other(run):
+    assert run.stages == {}
+    run.note("first", {"accuracy": np.float32(0.5)})
+    run.note("second", {"error": 2})
+    run.note("first", {"accuracy": 0.75})
+    assert run.stages == {"first": {"accuracy": 0.75}, "second": {"error": 2.0}}
+    assert Run(run.folder).stages == run.stages
+
+
 def test_two_runs_have_two_folders(run, recipe, tmp_path):
     splits = Splits(split_of(4), split_of(2), split_of(3), {}, "toy")
     other = Run.create(tmp_path / "runs", recipe, splits, TrainingOptions(), {}, None)

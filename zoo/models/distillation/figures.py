@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo.errors import ConfigError, MissingExtraError
-from zoo.files import write_atomically
+from zoo.drawing import new_figure, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -83,7 +83,7 @@ def draw_learning_curves(curves: Sequence[Curve], path: Path) -> Path:
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    figure = _figure((12, 4.6), "Drawing learning curves")
+    figure = new_figure((12, 4.6), "Drawing learning curves")
     left, right = figure.subplots(1, 2, sharey=True)
     others = cycle(_OTHER_COLOURS)
     for curve in curves:
@@ -114,7 +114,7 @@ def draw_learning_curves(curves: Sequence[Curve], path: Path) -> Path:
     for axes in (left, right):
         axes.grid(alpha=0.3)
     right.legend(fontsize="small", loc="best")
-    return _save(figure, path)
+    return save_figure(figure, path)
 
 
 def draw_confusion(model: Classifier, split: Split, path: Path) -> Path:
@@ -135,7 +135,7 @@ def draw_confusion(model: Classifier, split: Split, path: Path) -> Path:
     predicted = predict(model, split)["logits"].argmax(axis=1)
     shares = confusion(np.asarray(split.targets["label"]), predicted, len(model.classes))
     named = len(model.classes) <= _MOST_NAMED_CLASSES
-    figure = _figure((7, 6) if named else (11, 6), "Drawing a confusion matrix")
+    figure = new_figure((7, 6) if named else (11, 6), "Drawing a confusion matrix")
     axes, *beside = figure.subplots(1, 1 if named else 2, squeeze=False)[0]
     drawn = axes.imshow(shares, vmin=0, vmax=1, cmap="Blues")
     figure.colorbar(drawn, ax=axes, label="share of the pictures of the class", shrink=0.8)
@@ -150,7 +150,7 @@ def draw_confusion(model: Classifier, split: Split, path: Path) -> Path:
         lines = [f"{share:4.0%}  {true} → {said}" for true, said, share in confusions(shares, model.classes)]
         text = "\n".join(["largest confusions, true → predicted:", "", *lines])
         list_axes.text(0, 0.5, text, va="center", linespacing=1.8, parse_math=False)
-    return _save(figure, path)
+    return save_figure(figure, path)
 
 
 def confusion(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
@@ -178,16 +178,3 @@ def confusions(
     largest = np.argsort(-wrong, axis=None, kind="stable")[:most]
     pairs = zip(*np.unravel_index(largest, wrong.shape), strict=True)
     return [(names[true], names[said], float(wrong[true, said])) for true, said in pairs if wrong[true, said]]
-
-
-def _figure(size: tuple[float, float], purpose: str) -> Figure:
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingExtraError("matplotlib", "zoo", purpose) from error
-    return Figure(figsize=size, layout="constrained")
-
-
-def _save(figure: Any, path: Path) -> Path:
-    write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=110))
-    return path

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,8 +9,8 @@ import numpy as np
 
 from zoo.models.distillation.compute import PictureCost
 from zoo.models.distillation.figures import BASELINE, Curve
-from zoo.models.distillation.stages import STAGES_FILE
 from zoo.training.curves import read_history
+from zoo.training.run import Run
 
 
 def strategy_curve(name: str, strategy: str, runs: Sequence[Path], cost: PictureCost, pictures: int) -> Curve:
@@ -32,7 +31,7 @@ def strategy_curve(name: str, strategy: str, runs: Sequence[Path], cost: Picture
         each = getattr(cost, strategy)
         return Curve(name, epochs, np.stack(padded), epochs * each * pictures)
     blocks = cost.blocks * len(read_history(runs[0] / "history_blocks.csv")["epoch"])
-    stages = [json.loads((run / STAGES_FILE).read_text()) for run in runs]
+    stages = [Run(run).stages for run in runs]
     spent, points = blocks, {}
     for moment in ("joined", "recalibrated"):
         if all(moment in own for own in stages):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -12,7 +11,6 @@ import keras
 
 from zoo.data.augmentation import PadCropFlip
 from zoo.errors import ConfigError
-from zoo.files import write_json
 from zoo.models.distillation.calibration import recalibrate
 from zoo.models.distillation.classifier import Classifier
 from zoo.models.distillation.config import ClassifierConfig
@@ -32,8 +30,6 @@ if TYPE_CHECKING:
     from zoo.training.run import Run
 
 log = logging.getLogger(__name__)
-
-STAGES_FILE = "stages.json"
 
 
 @dataclass(frozen=True)
@@ -125,13 +121,11 @@ class Training:
         return (self.run.checkpoint / "state.npz").is_file()
 
     def note(self, stage: str) -> None:
-        """Records the accuracy on validation after a stage in stages.json."""
+        """Records the accuracy on validation after a stage."""
         found = self.model.evaluate(
             self.splits.validation.once(self.config.batch_size), verbose=0, return_dict=True
         )
-        file = self.run.folder / STAGES_FILE
-        known = json.loads(file.read_text()) if file.is_file() else {}
-        write_json(file, known | {stage: {name: float(value) for name, value in found.items()}})
+        self.run.note(stage, found)
         log.info("%s: accuracy %.4f on validation", stage, found["accuracy"])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.files import write_atomically
+from zoo.drawing import new_figure, save_figure
 from zoo.metrics.calibration import Reliability, reliability
 from zoo.models.tagging.evaluation import answers
 
@@ -17,19 +17,16 @@ if TYPE_CHECKING:
 
 def draw_reliability(model: keras.Model, split: Split, path: Path) -> Path:
     """Draws reliability curves of P(present) and of importance on true tags, with their data as bars."""
-    from matplotlib.figure import Figure
-
     said, mentions = answers(model, split), split.targets["mentions"]
     true = mentions > 0
     curves = {
         "tag is mentioned": reliability(true, said.probability),
         "importance of true tags": reliability((mentions / split.targets["captions"])[true], said.mean[true]),
     }
-    figure = Figure(figsize=(9, 4.2), layout="constrained")
+    figure = new_figure((9, 4.2), "Drawing reliability")
     for axes, (title, curve) in zip(figure.subplots(1, 2), curves.items(), strict=True):
         _draw(axes, title, curve)
-    write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=110))
-    return path
+    return save_figure(figure, path)
 
 
 def _draw(axes: Any, title: str, curve: Reliability) -> None:

@@ -13,7 +13,8 @@ from zoo.data.pictures import open_captioned, picture_inputs
 from zoo.data.word_vectors import read_word_vectors
 from zoo.errors import ConfigError
 from zoo.models.visual_semantic.config import VisualSemanticConfig
-from zoo.models.visual_semantic.words import WordTable, make_vocabulary
+from zoo.models.visual_semantic.words import WordTable
+from zoo.preprocessing.text import make_vocabulary
 
 if TYPE_CHECKING:
     from zoo.recipe import DataOptions

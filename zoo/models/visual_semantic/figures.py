@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo.data.batches import ImageFiles
-from zoo.files import write_atomically
+from zoo.drawing import new_figure, save_figure
 from zoo.metrics.retrieval import RECALLS
 from zoo.models.visual_semantic.data import pictures_of
 from zoo.models.visual_semantic.edit_evaluation import queries_of
@@ -41,17 +41,14 @@ def draw_figures(model: Any, splits: Splits, split: Split, folder: Path) -> list
     Returns:
         The files.
     """
-    from matplotlib.figure import Figure
-
     embedded = embed(model, split)
     rows = {"model": retrieval(embedded)}
     for name, space in trivial_spaces(splits.train, split, len(model.vocabulary)).items():
         rows[name] = retrieval(Embedded(space.pictures, space.sentences, embedded.picture, space.embed_text))
-    figure = Figure(figsize=(9, 1.4 + 0.5 * len(rows)), layout="constrained")
+    figure = new_figure((9, 1.4 + 0.5 * len(rows)), "Drawing recall")
     for axes, way in zip(figure.subplots(1, 2, sharey=True), DIRECTIONS, strict=True):
         draw_recall(axes, way, rows)
-    drawn = [folder / "recall.png"]
-    write_atomically(drawn[0], lambda file: figure.savefig(file, format="png", dpi=110))
+    drawn = [save_figure(figure, folder / "recall.png")]
 
     pictures, queries = pictures_of(split), queries_of(split, model.vocabulary)
     files = pictures.inputs.get("image")

@@ -25,8 +25,8 @@ from zoo.models.distillation.figures import (
 @pytest.fixture
 def drawn(monkeypatch):
     """The figures that were saved, beside their files."""
-    found, save = [], figures._save
-    monkeypatch.setattr(figures, "_save", lambda figure, path: found.append(figure) or save(figure, path))
+    found, save = [], figures.save_figure
+    monkeypatch.setattr(figures, "save_figure", lambda figure, path: found.append(figure) or save(figure, path))
     return found
 
 

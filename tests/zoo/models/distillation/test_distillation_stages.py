@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 
 import keras
 import numpy as np
@@ -11,10 +10,10 @@ import pytest
 
 from zoo.errors import ConfigError
 from zoo.models.distillation import stages
-from zoo.models.distillation.stages import STAGES_FILE, Training
+from zoo.models.distillation.stages import Training
 from zoo.training import fit as fitting
 from zoo.training.options import TrainingOptions
-from zoo.training.run import Run
+from zoo.training.run import STAGES_FILE, Run
 from zoo.training.session import train
 
 OPTIONS = TrainingOptions(seed=4)
@@ -74,7 +73,7 @@ SETTINGS = {
 
 def test_a_blockwise_run_records_its_stages(unbroken):
     _, run, _ = unbroken
-    found = json.loads((run.folder / STAGES_FILE).read_text())
+    found = run.stages
     assert list(found) == ["joined", "recalibrated", "tuned"]
     assert all(row.keys() == {"loss", "accuracy"} for row in found.values())
     assert found["joined"] != found["recalibrated"] != found["tuned"]
@@ -93,7 +92,7 @@ def test_a_blockwise_run_records_its_stages(unbroken):
 
 def test_the_last_stage_is_what_the_model_is(unbroken, toy_splits):
     _, run, model = unbroken
-    tuned = json.loads((run.folder / STAGES_FILE).read_text())["tuned"]
+    tuned = run.stages["tuned"]
     assert model.evaluate(toy_splits.validation.once(12), verbose=0, return_dict=True) == pytest.approx(tuned)
 
 
@@ -131,7 +130,7 @@ def test_without_recalibration_it_is_not_recorded(student_recipe, toy_splits, tm
     kill(monkeypatch, "history.csv", begin=0)
     with pytest.raises(KeyboardInterrupt):
         fit(recipe, toy_splits, run)
-    assert list(json.loads((run.folder / STAGES_FILE).read_text())) == ["joined"]
+    assert list(run.stages) == ["joined"]
 
 
 def training_of(recipe, splits, tmp_path):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from zoo.errors import DataError
-from zoo.models.visual_semantic.words import FIRST_WORD, PADDING, UNKNOWN, WordTable, make_vocabulary
+from zoo.models.visual_semantic.words import FIRST_WORD, PADDING, UNKNOWN, WordTable
+from zoo.preprocessing.text import make_vocabulary
 
 CAPTIONS = ["A dog, a dog and a cat.", "The DOG's cat", "a cat", "dog !", ""]
 
@@ -15,23 +15,6 @@ CAPTIONS = ["A dog, a dog and a cat.", "The DOG's cat", "a cat", "dog !", ""]
 def ids(table, *texts):
     numbers, unknown = table.ids(tf.constant(list(texts)))
     return numbers.numpy().tolist(), unknown.numpy().tolist()
-
-
-def test_words_are_counted_once_a_caption_and_sorted_by_use_then_name():
-    # cat 3, a 2, dog 2, and 1, dog's 1, the 1
-    assert make_vocabulary(CAPTIONS, 1) == ("cat", "a", "dog", "and", "dog's", "the")
-    assert make_vocabulary(CAPTIONS, 2) == ("cat", "a", "dog")
-    assert make_vocabulary(CAPTIONS, 3) == ("cat",)
-
-
-def test_no_word_is_frequent_enough():
-    with pytest.raises(DataError) as error:
-        make_vocabulary(CAPTIONS, 4)
-    assert str(error.value) == (
-        "None of 6 words is used by 4 training captions.\nExpected: at least one\nFix: --set min_count=3"
-    )
-    with pytest.raises(DataError, match=r"None of 0 words is used by 1 training captions"):
-        make_vocabulary(["12 !"], 1)
 
 
 def test_numbers_of_words_padding_and_the_unknown():

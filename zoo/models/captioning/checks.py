@@ -1,0 +1,86 @@
+"""What the trio is made of and fed with, checked before Keras sees it: its errors would hide ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from zoo.errors import ConfigError, DataError
+
+
+def check_networks(networks: Mapping[str, Any], sentence_size: int) -> None:
+    """Raises ConfigError unless generator, discriminator and recovery network fit each other.
+
+    Args:
+        networks: The three by these names.
+        sentence_size: Length of the autoencoder's code.
+    """
+    code = networks["recovery"].output_shape[-1]
+    features = networks["generator"].input_shape[0][-1]
+    wanted = {
+        "generator": ([features, code], sentence_size),
+        "discriminator": ([sentence_size, features], 1),
+        "recovery": ([sentence_size, features], code),
+    }
+    for key, (inputs, outputs) in wanted.items():
+        found = [shape[-1] for shape in networks[key].input_shape], networks[key].output_shape[-1]
+        if found != (inputs, outputs):
+            raise ConfigError(
+                f"The {key} goes from sizes {found[0]} to {found[1]}.",
+                expected=f"from {inputs} to {outputs}, as the other networks have it",
+                fix="make all networks from one config",
+            )
+
+
+def check_inputs(inputs: Any, *, feature_size: int, code_size: int, pictures: bool) -> None:
+    """Raises DataError unless there are features or pictures, and a code of the right length where there is one.
+
+    Args:
+        inputs: A tensor, or tensors by name.
+        feature_size: Length of X.
+        code_size: Length of c.
+        pictures: Whether the model has an image encoder.
+    """
+    named = dict(inputs) if isinstance(inputs, Mapping) else None
+    x = inputs if named is None else named.get("features", named.get("image"))
+    fits = x is not None and (
+        (len(x.shape) == 2 and x.shape[1] == feature_size) or (len(x.shape) == 4 and pictures)
+    )
+    if not fits:
+        got = f"are {', '.join(named or ())}" if x is None else f"have the shape {tuple(x.shape)}"
+        raise DataError(
+            f"The inputs {got}.",
+            expected=f"features [batch, {feature_size}]"
+            + (", or pictures" if pictures else "; this model has no image encoder"),
+            fix='pass e.g. {"features": X, "code": c}',
+        )
+    code = None if named is None else named.get("code")
+    if code is not None and (len(code.shape) != 2 or code.shape[1] != code_size):
+        raise DataError(
+            f"The code has the shape {tuple(code.shape)}.",
+            expected=f"[batch, {code_size}]",
+            fix=f"pass {code_size} numbers for each picture",
+        )
+
+
+def check_captions(targets: Any, sentence_size: int) -> None:
+    """Raises DataError unless targets have captions, as tokens or as codes.
+
+    Args:
+        targets: Tensors by name.
+        sentence_size: Length of the autoencoder's code.
+    """
+    named = dict(targets) if isinstance(targets, Mapping) else {}
+    shapes = {key: tuple(value.shape) for key, value in named.items()}
+    tokens, sentences = shapes.get("tokens", ()), shapes.get("sentences", ())
+    if "sentences" in shapes:
+        fits = len(sentences) in (2, 3) and sentences[-1] == sentence_size
+    else:
+        fits = len(tokens) in (2, 3)
+    if not fits:
+        raise DataError(
+            f"The targets have the shapes {shapes}.",
+            expected=f"tokens [batch, captions, words], or sentences [batch, captions, {sentence_size}]; of one "
+            "caption each, without the second axis",
+            fix='pass e.g. {"tokens": tokens}',
+        )
