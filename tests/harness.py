@@ -58,6 +58,8 @@ _TINY_TRIO = {
     "sentence_units": 16,
     "sentence_size": 6,
     "autoencoder_epochs": 2,
+    "encoder_width": 16,
+    "encoder_epochs": 2,
     "least_reconstruction": 0.0,
     "recovery_learning_rate": 0.02,
     "width": 16,
@@ -71,11 +73,10 @@ CASES |= {
         "train_images": 192,
         "test_images": 24,
         "filters": (4,),
-        "encoder_width": 16,
-        "encoder_epochs": 2,
         "sheet_every": 2,
     },
-    "caption_gan": _TINY_TRIO | {"image_size": 32, "weights": "WEIGHTS", "min_count": 1, "max_words": 12},
+    "caption_gan": _TINY_TRIO
+    | {"image_size": 32, "weights": "WEIGHTS", "min_count": 1, "max_words": 12, "scene_words": 10},
 }
 
 CLASSIFIERS = {"vgg15", "vgg15_minus_one", "vgg15_one_per_block", "distilled"}

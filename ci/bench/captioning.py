@@ -107,7 +107,7 @@ def main() -> None:
 
 def stages(seed: int, common: dict[str, Any], splits: Splits, runs: Path) -> Run:
     """Trains what all cells of a seed share, autoencoder and image encoder, and returns the run that holds them."""
-    from zoo.models.captioning.stages import Training
+    from zoo.models.captioning.stages import Training, train_digit_encoders
 
     recipe, options = _recipe(common), TrainingOptions(seed=seed)
     run = _known(runs / f"seed{seed}" / "stages", recipe) or Run.create(
@@ -116,9 +116,7 @@ def stages(seed: int, common: dict[str, Any], splits: Splits, runs: Path) -> Run
     if "encoder" not in run.stages:
         started = time.monotonic()
         with options.apply():
-            training = Training(recipe.build(splits), splits, run, recipe.config, options)
-            training.train_autoencoder()
-            training.train_encoder(recipe.config)
+            train_digit_encoders(Training(recipe.build(splits), splits, run, recipe.config, options))
         write_json(run.folder / SECONDS, {"seconds": time.monotonic() - started})
     return run
 

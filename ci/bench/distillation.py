@@ -163,13 +163,15 @@ def majority(splits: Splits) -> dict[str, Any]:
 
 
 def verdict(student: str, rows: Sequence[dict[str, Any]]) -> str:
-    """Whether block-wise wins; differences below two standard errors are ties."""
+    """Whether block-wise wins; differences below two standard errors are ties, those of one seed are not judged."""
     own = {row["strategy"]: row for row in rows if row["student"] == student}
     block, told = own["blockwise"], []
     for other in ("whole", "scratch"):
         gain = block["accuracy"] - own[other]["accuracy"]
-        spread = [row["accuracy_deviation"] or math.inf for row in (block, own[other])]
-        error = math.sqrt(sum(s**2 for s in spread) / block["seeds"])
+        if block["seeds"] < 2:
+            told.append(f"is {gain:+.2f} points from {other} (one seed)")
+            continue
+        error = math.sqrt(sum(row["accuracy_deviation"] ** 2 for row in (block, own[other])) / block["seeds"])
         word = "ties with" if abs(gain) < 2 * error else "beats" if gain > 0 else "loses to"
         told.append(f"{word} {other} ({gain:+.2f} points, standard error {error:.2f})")
     return f"{student}: at equal compute block-wise " + " and ".join(told)

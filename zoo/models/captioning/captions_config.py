@@ -18,6 +18,11 @@ class CaptionsConfig(CaptioningConfig, CaptionedConfig):
     min_count: int = setting(4, "training captions with a word that fewer of them use are left out")
     max_words: int = setting(20, "words of a caption; longer training captions are left out")
 
+    scene_words: int = setting(
+        200, "most frequent words, of which the image encoder says how likely a picture's captions use them: X"
+    )
+    encoder_width: int = setting(512, "units of the image encoder's hidden dense layer")
+
     sentence_size: int = setting(100, "length of a sentence's code s")
     word_size: int = setting(128, "length of a word's vector in the autoencoder")
     sentence_units: int = setting(512, "of the autoencoder's LSTMs")
@@ -34,7 +39,7 @@ class CaptionsConfig(CaptioningConfig, CaptionedConfig):
     def __post_init__(self) -> None:
         """Raises ConfigError on settings that nothing can be trained with."""
         super().__post_init__()
-        self.check_positive("min_count", "max_words")
+        self.check_positive("min_count", "max_words", "scene_words")
         if self.trains_backbone:
             raise ConfigError(
                 f"The backbone '{self.backbone}' would be trained: generator, discriminator and recovery network see "

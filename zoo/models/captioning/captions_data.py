@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo.data.batches import Split, Splits
+from zoo.data.batches import Split, Splits, take_rows
 from zoo.data.pictures import open_captioned, picture_inputs
 from zoo.errors import DataError
+from zoo.models.captioning.tokens import FIRST_WORD
 from zoo.models.captioning.words import TokenTable
 from zoo.preprocessing.text import make_vocabulary
 
@@ -35,7 +36,7 @@ def read_captioned(data: str | Path, config: CaptionsConfig, options: DataOption
         options: How files are read.
 
     Returns:
-        Input `features` float32 `[rows, F]`; targets `tokens` int32 `[rows, max_words + 2]` and `picture` int32
+        Input `pooled` float32 `[rows, F]`, features of the backbone; targets `tokens` int32 `[rows, max_words + 2]` and `picture` int32
         `[rows, 1]`, the number of the picture within its split. Facts: `vocabulary`, `max_words`, `feature_size`,
         `backbone_sha256`.
 
@@ -44,6 +45,7 @@ def read_captioned(data: str | Path, config: CaptionsConfig, options: DataOption
     """
     captioned = open_captioned(data, config, options)
     inputs, kept, facts = picture_inputs(captioned.paths, config, options)
+    pooled = inputs["features"]
     training = [captioned.captions[row] for row in kept if captioned.split[row] == "train"]
     vocabulary = make_vocabulary([text for texts in training for text in texts], config.min_count)
     table = TokenTable(vocabulary, config.max_words + 2)
@@ -65,7 +67,7 @@ def read_captioned(data: str | Path, config: CaptionsConfig, options: DataOption
                 fix="--set max_words to more, or min_count to less",
             )
         return Split(
-            inputs={key: value[np.asarray(pictures)[number[rows]]] for key, value in inputs.items()},
+            inputs={"pooled": pooled[np.asarray(pictures)[number[rows]]]},
             targets={"tokens": tokens[rows], "picture": number[rows][:, None]},
             ids=tuple(f"{captioned.ids[kept[pictures[number[row]]]]}#{row}" for row in rows),
         )
@@ -78,3 +80,25 @@ def first_rows(split: Split) -> np.ndarray:
     """Returns a row for each picture of a split, the first of its captions': int64 `[pictures]`."""
     _, rows = np.unique(split.targets["picture"][:, 0], return_index=True)
     return rows
+
+
+def word_shares(split: Split, words: int) -> Split:
+    """Returns the pictures of a split, each once, with how many of its captions use each word.
+
+    Args:
+        split: As `read_captioned` returns it.
+        words: How many, the first of the vocabulary: the most frequent.
+
+    Returns:
+        Input `pooled`; target `labels` float32 `[pictures, words]`, the share of the picture's captions with the word.
+    """
+    rows, tokens = first_rows(split), split.targets["tokens"]
+    _, picture = np.unique(split.targets["picture"][:, 0], return_inverse=True)
+    used = np.zeros((len(tokens), FIRST_WORD + words), np.float32)
+    known = np.where(tokens < used.shape[1], tokens, 0)
+    np.put_along_axis(used, known, 1.0, axis=1)
+    shares = np.zeros((len(rows), words), np.float32)
+    np.add.at(shares, picture, used[:, FIRST_WORD:])
+    shares /= np.bincount(picture)[:, None]
+    inputs: dict[str, Any] = {key: take_rows(value, rows) for key, value in split.inputs.items()}
+    return Split(inputs, {"labels": shares}, tuple(split.ids[row] for row in rows))

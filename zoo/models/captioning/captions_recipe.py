@@ -68,15 +68,22 @@ class CaptionsRecipe(CaptionGanRecipe):
             backbone_sha256: Digest of the backbone, checked where it is built here.
         """
         from zoo.backbones.configured import frozen_backbone
+        from zoo.models.captioning.networks import word_encoder
 
-        encoder = None
+        config, backbone = self.config, None
         if feature_size is None:
-            encoder, _ = frozen_backbone(self.config, backbone_sha256)
-            feature_size = int(encoder.output_shape[-1])
-        return self.trio(vocabulary, max_words=max_words, feature_size=feature_size, encoder=encoder)
+            backbone, _ = frozen_backbone(config, backbone_sha256)
+            feature_size = int(backbone.output_shape[-1])
+        encoder = word_encoder(
+            feature_size,
+            min(config.scene_words, len(vocabulary)),
+            width=config.encoder_width,
+            dropout=config.encoder_dropout,
+        )
+        return self.trio(vocabulary, max_words=max_words, encoder=encoder, backbone=backbone)
 
     def fit(self, model: keras.Model, splits: Splits, run: Run, options: TrainingOptions) -> None:
-        """Trains in two stages, see `zoo.models.captioning.stages`."""
+        """Trains in three stages, see `zoo.models.captioning.stages`."""
         from zoo.models.captioning.stages import Training, train_on_captions
 
         train_on_captions(Training(model, splits, run, self.config, options))
@@ -98,7 +105,7 @@ class CaptionsRecipe(CaptionGanRecipe):
         """Puts the frozen backbone in front of a trio that was trained on its features."""
         from zoo.backbones.configured import frozen_backbone
 
-        if model.image_encoder is not None:
+        if model.picture_encoder is not None:
             return model
         backbone, _ = frozen_backbone(self.config, facts["backbone_sha256"])
         return model.behind(backbone)
@@ -111,5 +118,5 @@ class CaptionsRecipe(CaptionGanRecipe):
             "caption": "words [a-z]+('[a-z]+)?, lower case",
             "max_words": model.autoencoder.max_words,
         }
-        size = model.image_encoder.input_shape[1]
+        size = model.picture_encoder.input_shape[1]
         return INPUT_CONTRACT | {"image_size": size, "code_size": model.code_size} | texts

@@ -30,6 +30,11 @@ class CaptioningConfig(FitConfig):
     least_reconstruction: float = setting(
         1.0, "share of captions that the autoencoder must give back word for word before the GAN starts"
     )
+    encoder_width: int = setting(256, "units of the image encoder's hidden dense layer")
+    encoder_dropout: float = setting(0.3, "before the image encoder's dense layers, while it learns")
+    encoder_epochs: int = setting(
+        16, "of the image encoder on which labels, or words, a picture has, before the GAN"
+    )
     learning_rate: float = setting(2e-3, "of Adam, for what is trained before the GAN")
 
     code_size: int = setting(3, "length of c, drawn from a standard normal distribution")
@@ -82,7 +87,8 @@ class CaptioningConfig(FitConfig):
         """Raises ConfigError on settings that nothing can be trained with."""
         super().__post_init__()
         self.check_positive("word_size", "sentence_units", "sentence_size", "autoencoder_epochs")
-        self.check_positive("code_size", "n_critic", "width", "layers")
+        self.check_positive("code_size", "n_critic", "width", "layers", "encoder_width", "encoder_epochs")
+        check_fraction(self.encoder_dropout, "encoder_dropout")
         self.check_positive(*(f"{network}_learning_rate" for network in NETWORKS))
         for name in (
             "sentence_noise",
@@ -129,15 +135,11 @@ class DigitsConfig(CaptioningConfig):
     filters: tuple[int, ...] = setting(
         (32, 64, 128, 256), "of the image encoder's convolutions, each of stride 2"
     )
-    encoder_width: int = setting(256, "units of the image encoder's hidden dense layer")
-    encoder_dropout: float = setting(0.3, "before the image encoder's dense layers, while it learns")
-    encoder_epochs: int = setting(16, "of the image encoder on the sets of labels, before the GAN")
 
     def __post_init__(self) -> None:
         """Raises ConfigError on settings that nothing can be trained with."""
         super().__post_init__()
-        self.check_positive("train_images", "test_images", "encoder_width", "encoder_epochs")
-        check_fraction(self.encoder_dropout, "encoder_dropout")
+        self.check_positive("train_images", "test_images")
         self._check_pair("grid", "rows and columns, e.g. 2,2")
         if min(self.grid) < 1:
             raise ConfigError(f"grid is {self.grid}.", expected="1 or more of each", fix="e.g. 2,2")

@@ -130,12 +130,33 @@ def image_encoder(
     return keras.Model(image, x, name="image_encoder")
 
 
+def word_encoder(pooled: int, words: int, *, width: int = 512, dropout: float = 0.3) -> keras.Model:
+    """Returns the network from what a backbone makes of a picture to X: how likely its captions use each word.
+
+    Input: `pooled`, float32 `[batch, pooled]`. Output: float32 `[batch, words]`, 0..1.
+
+    Args:
+        pooled: Length of the backbone's features.
+        words: How many.
+        width: Units of the hidden layer.
+        dropout: Before each dense layer, while the encoder is trained.
+    """
+    features = keras.Input((pooled,), name="pooled")
+    x = keras.layers.LayerNormalization(center=False, scale=False, name="unit_features")(features)
+    x = keras.layers.Dropout(dropout, name="dropout_1")(x)
+    x = keras.layers.Dense(width, activation="relu", name="hidden")(x)
+    x = keras.layers.Dropout(dropout, name="dropout_2")(x)
+    x = keras.layers.Dense(words, activation="sigmoid", dtype="float32", name="words")(x)
+    return keras.Model(features, x, name="word_encoder")
+
+
 class LabelSetClassifier(keras.Model):
     """The image encoder while it learns which labels a picture has, before the GAN.
 
     The report does not describe its image network; that one is shared, and trained so, is our choice.
 
-    Target of `fit`: `labels`, float32 `[batch, labels]`, 1 for each that the picture has, else 0.
+    Target of `fit`: `labels`, float32 `[batch, labels]`, 1 for each that the picture has, else 0; or the share of its
+    captions that have it.
 
     Args:
         encoder: What is trained.

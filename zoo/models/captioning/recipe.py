@@ -32,15 +32,20 @@ class CaptionGanRecipe(Recipe):
         import zoo.models.captioning.trio  # noqa: F401
 
     def trio(
-        self, vocabulary: Sequence[str], *, max_words: int, feature_size: int, encoder: keras.Model | None
+        self,
+        vocabulary: Sequence[str],
+        *,
+        max_words: int,
+        encoder: keras.Model,
+        backbone: keras.Model | None = None,
     ) -> CaptionTrio:
         """Builds generator, discriminator and recovery network around a new autoencoder.
 
         Args:
             vocabulary: The words.
             max_words: Of a caption.
-            feature_size: Length of X.
-            encoder: From pictures to X; None for a trio over features.
+            encoder: From pictures, or from what the backbone makes of them, to X.
+            backbone: None where the trio is trained on its features.
         """
         from zoo.models.captioning import networks
         from zoo.models.captioning.autoencoder import SentenceAutoencoder
@@ -48,7 +53,7 @@ class CaptionGanRecipe(Recipe):
 
         config = self.config
         size: dict[str, Any] = {"width": config.width, "layers": config.layers, "residual": config.residual}
-        code, sentence = config.code_size, config.sentence_size
+        code, sentence, feature_size = config.code_size, config.sentence_size, int(encoder.output_shape[-1])
         return CaptionTrio(
             networks.generator(feature_size, code, sentence, **size),
             networks.discriminator(sentence, feature_size, **size, bias=config.objective == "vanilla"),
@@ -62,6 +67,7 @@ class CaptionGanRecipe(Recipe):
                 noise=config.sentence_noise,
             ),
             image_encoder=encoder,
+            backbone=backbone,
             objective=config.objective,
             code_weight=config.code_weight,
             code_noise=config.code_noise,
@@ -115,13 +121,13 @@ class DigitsRecipe(CaptionGanRecipe):
             width=config.encoder_width,
             dropout=config.encoder_dropout,
         )
-        return self.trio(words, max_words=1, feature_size=len(words), encoder=encoder)
+        return self.trio(words, max_words=1, encoder=encoder)
 
     def fit(self, model: keras.Model, splits: Splits, run: Run, options: TrainingOptions) -> None:
         """Trains in three stages, see `zoo.models.captioning.stages`."""
         from zoo.models.captioning.stages import Training, train_on_digits
 
-        train_on_digits(Training(model, splits, run, self.config, options), self.config)
+        train_on_digits(Training(model, splits, run, self.config, options))
 
     def evaluate(self, model: keras.Model, splits: Splits, split: Split) -> dict[str, dict[str, float]]:
         """What is said under fixed and under random codes, see `zoo.models.captioning.evaluation`."""
@@ -144,5 +150,5 @@ class DigitsRecipe(CaptionGanRecipe):
         """Pictures become grey."""
         from zoo.preprocessing.image import INPUT_CONTRACT
 
-        size = model.image_encoder.input_shape[1]
+        size = model.picture_encoder.input_shape[1]
         return INPUT_CONTRACT | {"image_size": size, "colour_order": "grey", "code_size": model.code_size}

@@ -153,14 +153,15 @@ def codes_of_seeds(seed: Any, code_size: int) -> Any:
 
 
 def _picture(trio: CaptionTrio) -> tuple[int, int]:
-    """Side and channels of the pictures that the image encoder takes."""
-    if trio.image_encoder is None:
+    """Side and channels of the pictures that the trio takes."""
+    encoder = trio.picture_encoder
+    if encoder is None:
         raise ExportError(
             f"'{trio.name}' was trained on features, and does not have the network that makes them of a picture.",
             expected="a trio with its image encoder",
-            fix="build CaptionTrio of the same networks with image_encoder=<the backbone of the features>",
+            fix="build CaptionTrio of the same networks with backbone=<that of the features>",
         )
-    height, width, channels = trio.image_encoder.input_shape[1:]
+    height, width, channels = encoder.input_shape[1:]
     if height is None or height != width or channels not in (_GREY, _RGB):
         raise ExportError(
             f"The image encoder of '{trio.name}' takes pictures of {height} x {width} pixels and {channels} channels.",

@@ -21,7 +21,7 @@ from zoo.models.captioning.writer import features_of
 from zoo.training.fit import fit
 
 if TYPE_CHECKING:
-    from zoo.models.captioning.config import CaptioningConfig, DigitsConfig
+    from zoo.models.captioning.config import CaptioningConfig
     from zoo.training.options import TrainingOptions
     from zoo.training.run import Run
 
@@ -82,16 +82,17 @@ class Training:
             )
         autoencoder.standardise(autoencoder.codes(flat(self.splits.train.targets["tokens"])))
 
-    def train_encoder(self, config: DigitsConfig) -> None:
-        """Trains the image encoder on the sets of labels, and freezes it."""
-        encoder = self.model.image_encoder
-        train, validation = (
-            Split(split.inputs, {"labels": split.targets["labels"]}, split.ids)
-            for split in (self.splits.train, self.splits.validation)
-        )
+    def train_encoder(self, train: Split, validation: Split) -> None:
+        """Trains the image encoder on which labels, or words, a picture has, and freezes it.
+
+        Args:
+            train: What goes into it; target `labels`.
+            validation: Likewise.
+        """
+        encoder, config = self.model.image_encoder, self.config
         with _trained_alone(encoder):
             classifier = LabelSetClassifier(encoder)
-            steps = config.encoder_epochs * self.splits.train.steps(config.batch_size)
+            steps = config.encoder_epochs * train.steps(config.batch_size)
             falling = keras.optimizers.schedules.CosineDecay(config.learning_rate, steps)
             classifier.compile(optimizer=keras.optimizers.Adam(falling))
             fit(
@@ -101,10 +102,10 @@ class Training:
                 replace(config, epochs=config.encoder_epochs, patience=None),
                 self.options,
                 stage="encoder",
-                shown=("loss", "exact_sets", "val_exact_sets"),
+                shown=("loss", "exact_sets", "val_loss", "val_exact_sets"),
             )
         found = classifier.evaluate(validation.once(config.batch_size), verbose=0, return_dict=True)
-        self.run.note("encoder", {"exact_sets": found["exact_sets"]})
+        self.run.note("encoder", found)
 
     def train_trio(
         self, callbacks: Sequence[keras.callbacks.Callback], monitor: str, shown: Sequence[str]
@@ -137,24 +138,38 @@ class Training:
         return Split({"features": features_of(self.model, split)}, {"sentences": codes}, split.ids)
 
 
-def train_on_digits(training: Training, config: DigitsConfig) -> None:
+def train_on_digits(training: Training) -> None:
     """Trains all three stages on digits in a grid, with decoded words on validation after every epoch."""
     from zoo.models.captioning.callbacks import SaidWords, SampleSheets
 
-    training.train_autoencoder()
-    training.train_encoder(config)
-    said = SaidWords(training.model, training.splits.validation)
-    sheets = SampleSheets(said.writer, training.splits.validation, training.run, config.sheet_every)
+    train_digit_encoders(training)
+    splits = training.splits
+    said = SaidWords(training.model, splits.validation)
+    sheets = SampleSheets(said.writer, splits.validation, training.run, training.config.sheet_every)
     training.train_trio([said, sheets], SaidWords.WRONG, SaidWords.SHOWN)
 
 
+def train_digit_encoders(training: Training) -> None:
+    """Trains what comes before the GAN: autoencoder and image encoder."""
+    splits = training.splits
+    training.train_autoencoder()
+    training.train_encoder(*(_with_labels_alone(split) for split in (splits.train, splits.validation)))
+
+
 def train_on_captions(training: Training) -> None:
-    """Trains both stages on captions of photographs, with generated captions on validation after every epoch."""
+    """Trains all three stages on captions of photographs, with generated ones on validation after every epoch."""
     from zoo.models.captioning.callbacks import WrittenCaptions
+    from zoo.models.captioning.captions_data import word_shares
 
     training.train_autoencoder()
+    words, splits = int(training.model.generator.input_shape[0][-1]), training.splits
+    training.train_encoder(*(word_shares(split, words) for split in (splits.train, splits.validation)))
     watching = WrittenCaptions(training.model, training.splits.validation)
     training.train_trio([watching], WrittenCaptions.MISSED, WrittenCaptions.SHOWN)
+
+
+def _with_labels_alone(split: Split) -> Split:
+    return Split(split.inputs, {"labels": split.targets["labels"]}, split.ids)
 
 
 def _repeated(split: Split, least: int) -> Split:

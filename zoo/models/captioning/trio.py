@@ -18,10 +18,10 @@ from zoo.losses.adversarial import (
 )
 from zoo.losses.reduction import batch_mean, rows, share_of_replica
 from zoo.models.captioning.autoencoder import SentenceAutoencoder
-from zoo.models.captioning.checks import check_captions, check_inputs, check_networks
+from zoo.models.captioning.checks import LOOKED_AT, check_captions, check_encoders, check_inputs, check_networks, fits
 
 _PLAYERS = ("generator", "discriminator", "recovery")
-_PARTS = (*_PLAYERS, "autoencoder", "image_encoder")
+_PARTS = (*_PLAYERS, "autoencoder", "image_encoder", "backbone")
 _OWN = ("objective", "code_weight", "code_noise", "real_noise", "penalty", "name")
 _METRICS = (
     "generator_loss",
@@ -42,9 +42,8 @@ class CaptionTrio(keras.Model):
     sentences through a stop_gradient, and G learns from D through a copy of it whose weights are stopped. The sum
     is no measure of progress, and neither is L_I: look at decoded captions.
 
-    Input of `fit`: `features` `[batch, F]`, or `image` where there is an image encoder; c is drawn anew from
-    N(0, I) in every step. Outside of training c is given by name, `{"features": X, "code": c}`; left out, it is 0,
-    the likeliest code.
+    Input of `fit`: what becomes X, see `condition`; c is drawn anew from N(0, I) in every step. Outside of training c
+    is given by name, `{"features": X, "code": c}`; left out, it is 0, the likeliest code.
 
     Outputs: `sentence`, s^, float32 `[batch, sentence_size]`, on the scale of `SentenceAutoencoder.encode`, and
     `code`, the c that it was made from, float32 `[batch, code_size]`.
@@ -58,7 +57,9 @@ class CaptionTrio(keras.Model):
         discriminator: `[s, X]` -> logit.
         recovery: `[s, X]` -> c.
         autoencoder: Trained; it is frozen here.
-        image_encoder: Picture -> X, trained; it is frozen here. None: training and use are on features.
+        image_encoder: Picture, or what the backbone makes of it -> X, trained; it is frozen here. None: X is what the
+            backbone makes of it, or is always given.
+        backbone: Picture -> what goes into the image encoder; frozen. None: that is given.
         objective: "vanilla", "wgan_gp" or "relativistic".
         code_weight: lambda_I.
         code_noise: Standard deviation of the noise on Q's input, without which G hides c in offsets too small to
@@ -80,6 +81,7 @@ class CaptionTrio(keras.Model):
         autoencoder: SentenceAutoencoder,
         *,
         image_encoder: keras.Model | None = None,
+        backbone: keras.Model | None = None,
         objective: str = "relativistic",
         code_weight: float = 0.1,
         code_noise: float = 1.0,
@@ -89,8 +91,8 @@ class CaptionTrio(keras.Model):
     ) -> None:
         super().__init__(name=name)
         self.generator, self.discriminator, self.recovery = generator, discriminator, recovery
-        self.autoencoder, self.image_encoder = autoencoder, image_encoder
-        for frozen in (autoencoder, image_encoder):
+        self.autoencoder, self.image_encoder, self.backbone = autoencoder, image_encoder, backbone
+        for frozen in (autoencoder, image_encoder, backbone):
             if frozen is not None:
                 frozen.trainable = False
         self.objective, self.code_weight, self.penalty = objective, code_weight, penalty
@@ -98,6 +100,7 @@ class CaptionTrio(keras.Model):
         self.seed_generator = keras.random.SeedGenerator()
         self.means = {key: keras.metrics.Mean(name=key) for key in _METRICS}
         check_networks({key: getattr(self, key) for key in _PLAYERS}, autoencoder.sentence_size)
+        check_encoders(self._encoders, int(generator.input_shape[0][-1]))
         self.built = True
 
     @property
@@ -107,6 +110,16 @@ class CaptionTrio(keras.Model):
         Noise and slopes are measured by it, so that their settings mean the same for every length of s.
         """
         return math.sqrt(self.autoencoder.sentence_size / 2)
+
+    @property
+    def picture_encoder(self) -> keras.Model | None:
+        """The network that pictures go into first; None for a trio that knows no pictures."""
+        return next((network for network in self._encoders if len(network.input_shape) == 4), None)
+
+    @property
+    def _encoders(self) -> list[keras.Model]:
+        """From a picture to X, in their order."""
+        return [network for network in (self.backbone, self.image_encoder) if network is not None]
 
     @property
     def code_size(self) -> int:
@@ -123,7 +136,7 @@ class CaptionTrio(keras.Model):
             inputs,
             feature_size=int(self.generator.input_shape[0][-1]),
             code_size=self.code_size,
-            pictures=self.image_encoder is not None,
+            taken=[network.input_shape for network in self._encoders],
         )
         return super().__call__(inputs, training=training)
 
@@ -139,11 +152,19 @@ class CaptionTrio(keras.Model):
         return {"sentence": self.generator([features, code], training=training), "code": code}
 
     def condition(self, inputs: Any) -> Any:
-        """Returns X, `[batch, F]`, given X itself or a picture, alone or among named inputs."""
-        x = inputs.get("features", inputs.get("image")) if isinstance(inputs, Mapping) else inputs
-        if len(x.shape) == 2 or self.image_encoder is None:
-            return ops.convert_to_tensor(x)
-        return self.image_encoder(x, training=False)
+        """Returns X, `[batch, F]`.
+
+        Args:
+            inputs: X itself by the name of `features`; a picture, `image`; or `pooled`, what the backbone makes of it.
+                A tensor without a name is told by its shape.
+        """
+        if isinstance(inputs, Mapping):
+            inputs = next(inputs[key] for key in LOOKED_AT if key in inputs)
+        x = ops.convert_to_tensor(inputs)
+        for network in self._encoders:
+            if fits(x.shape, network.input_shape):
+                x = network(x, training=False)
+        return x
 
     def compute_loss(
         self,
@@ -211,12 +232,10 @@ class CaptionTrio(keras.Model):
             captions = ops.take_along_axis(captions, which, axis=1)[:, 0]
         return captions if ready else ops.stop_gradient(self.autoencoder.encode(captions))
 
-    def behind(self, encoder: keras.Model) -> CaptionTrio:
-        """Returns the same networks behind an encoder of pictures, given a trio that was trained on its features."""
-        networks = {part: getattr(self, part) for part in _PARTS}
-        return type(self)(
-            **networks | {"image_encoder": encoder}, **{key: getattr(self, key) for key in _OWN}
-        )
+    def behind(self, backbone: keras.Model) -> CaptionTrio:
+        """Returns the same networks behind the backbone whose features they were trained on."""
+        networks = {part: getattr(self, part) for part in _PARTS} | {"backbone": backbone}
+        return type(self)(**networks, **{key: getattr(self, key) for key in _OWN})
 
     def get_config(self) -> dict[str, Any]:
         """Every network with its own config, and the constructor's other arguments."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
+from zoo.models.captioning.checks import LOOKED_AT, fits
 from zoo.models.captioning.tokens import FIRST_WORD
 
 if TYPE_CHECKING:
@@ -61,12 +62,12 @@ class CaptionWriter(keras.Model):
 
 
 def features_of(trio: CaptionTrio, split: Split) -> np.ndarray:
-    """Returns X of every row of a split, float32 `[rows, F]`: as it stands there, or by the image encoder."""
-    arrays = split.arrays()
-    if "features" in arrays or trio.image_encoder is None:
-        return arrays["features"]
-    found: np.ndarray = trio.image_encoder.predict(arrays["image"], batch_size=_ROWS_AT_ONCE, verbose=0)
-    return found
+    """Returns X of every row of a split, float32 `[rows, F]`, see `CaptionTrio.condition`."""
+    x = next(value for key, value in split.arrays().items() if key in LOOKED_AT)
+    for network in (trio.backbone, trio.image_encoder):
+        if network is not None and fits(x.shape, network.input_shape):
+            x = network.predict(x, batch_size=_ROWS_AT_ONCE, verbose=0)
+    return x
 
 
 def single_words(tokens: np.ndarray) -> np.ndarray:

@@ -303,7 +303,7 @@ def test_a_trio_over_features(make_trio):
     assert str(caught.value) == (
         "'caption_gan' was trained on features, and does not have the network that makes them of a picture.\n"
         "Expected: a trio with its image encoder\n"
-        "Fix: build CaptionTrio of the same networks with image_encoder=<the backbone of the features>"
+        "Fix: build CaptionTrio of the same networks with backbone=<that of the features>"
     )
 
 

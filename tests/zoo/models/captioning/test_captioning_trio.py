@@ -121,7 +121,29 @@ def test_pictures_and_features_train_alike(make_trio):
     here = np.asarray(model.condition(pictures))
     assert here == pytest.approx(features)
     assert np.asarray(model.condition({"image": pictures})) == pytest.approx(features)
+    assert np.asarray(model.condition({"features": features})) == pytest.approx(features)
     assert np.asarray(model.condition(features)) == pytest.approx(features)
+
+
+def test_pictures_go_through_the_backbone_and_its_features_do_not(make_trio):
+    backbone = networks.image_encoder(8, 5, filters=(2,))
+    encoder = networks.word_encoder(5, FEATURES, width=4)
+    model = make_trio(image_encoder=encoder).behind(backbone)
+    assert model.picture_encoder is backbone and make_trio(image_encoder=encoder).picture_encoder is None
+    pictures = RNG.integers(0, 256, (ROWS, 8, 8, 1)).astype("uint8")
+    pooled = np.asarray(backbone(pictures))
+    wanted = np.asarray(encoder(pooled))
+    for inputs in (pictures, {"image": pictures}, pooled, {"pooled": pooled}, {"features": wanted}):
+        assert np.asarray(model.condition(inputs)) == pytest.approx(wanted)
+    with pytest.raises(DataError, match=r"Expected: features \[batch, 6\], or what is encoded: \[batch, 8, 8, 1\], or"):
+        model({"pooled": np.zeros((2, 9), "float32")})
+
+
+def test_encoders_that_do_not_lead_to_x_are_refused(make_trio):
+    with pytest.raises(ConfigError, match=r"'word_encoder' makes features \(7,\) of a picture"):
+        make_trio(image_encoder=networks.word_encoder(5, FEATURES + 1, width=4))
+    with pytest.raises(ConfigError, match=r"'word_encoder' makes 6 numbers of 6 numbers: what goes in cannot be told"):
+        make_trio(image_encoder=networks.word_encoder(FEATURES, FEATURES, width=4))
 
 
 @pytest.mark.parametrize("shape", [(ROWS, 4), (CODE,)], ids=["four_numbers", "one_row"])
@@ -185,10 +207,10 @@ def test_networks_that_do_not_fit_are_refused(make_trio):
     )
 
 
-def test_the_same_networks_behind_an_encoder_of_pictures(make_trio):
+def test_the_same_networks_behind_a_backbone(make_trio):
     model, encoder = make_trio(), networks.image_encoder(8, FEATURES, filters=(2,))
     behind = model.behind(encoder)
-    assert behind.generator is model.generator and behind.image_encoder is encoder
+    assert behind.generator is model.generator and behind.backbone is encoder
     assert behind.get_config().keys() == model.get_config().keys()
     pictures = RNG.integers(0, 256, (ROWS, 8, 8, 1)).astype("uint8")
     said = behind({"image": pictures, "code": C})["sentence"]

@@ -9,9 +9,10 @@ import pytest
 
 from tests.harness import CASES
 from zoo.catalog import get_spec
+from zoo.data.batches import Split
 from zoo.errors import DataError, WeightsError, ZooError
 from zoo.models.captioning.captions_config import CAPTIONS_PRESETS, CaptionsConfig
-from zoo.models.captioning.captions_data import first_rows
+from zoo.models.captioning.captions_data import first_rows, word_shares
 from zoo.models.captioning.captions_evaluation import (
     CODES,
     Pictures,
@@ -43,12 +44,12 @@ def test_a_row_is_a_caption_with_its_picture(splits):
     for name, pictures in (("train", 72), ("validation", 9), ("test", 9)):
         split = splits[name]
         tokens, picture = split.targets["tokens"], split.targets["picture"]
-        assert split.inputs["features"].shape == (len(split), 96)
+        assert split.inputs["pooled"].shape == (len(split), 96)
         assert tokens.shape == (len(split), 14) and tokens.dtype == np.int32
         assert (tokens[:, 0] == START).all() and ((tokens == END).sum(axis=1) == 1).all()
         assert len(np.unique(picture)) == pictures
         rows = first_rows(split)
-        assert np.array_equal(split.inputs["features"], split.inputs["features"][rows][picture[:, 0]])
+        assert np.array_equal(split.inputs["pooled"], split.inputs["pooled"][rows][picture[:, 0]])
         assert len(set(split.ids)) == len(split)
 
 
@@ -91,10 +92,10 @@ def test_the_backbone_is_put_in_front_and_is_the_one_of_the_features(trained, ti
     done = trained(NAME)
     facts = done.splits.facts
     served = done.recipe.servable(done.model, facts)
-    assert served.image_encoder.input_shape == (None, 32, 32, 3)
-    assert served.image_encoder.output_shape == (None, facts["feature_size"])
-    features, code = done.splits.test.inputs["features"][:3], np.ones((3, 3), "float32")
-    said = [np.asarray(m({"features": features, "code": code})["sentence"]) for m in (done.model, served)]
+    assert served.picture_encoder.input_shape == (None, 32, 32, 3)
+    assert served.backbone.output_shape == (None, facts["feature_size"])
+    pooled, code = done.splits.test.inputs["pooled"][:3], np.ones((3, 3), "float32")
+    said = [np.asarray(m({"pooled": pooled, "code": code})["sentence"]) for m in (done.model, served)]
     assert np.array_equal(*said)
     assert done.recipe.servable(served, facts) is served
     with pytest.raises(WeightsError, match="with which the head was trained"):
@@ -103,7 +104,7 @@ def test_the_backbone_is_put_in_front_and_is_the_one_of_the_features(trained, ti
 
 def test_captions_are_watched_while_it_trains(trained):
     run = trained(NAME).run
-    assert run.stages.keys() == {"autoencoder"}
+    assert run.stages.keys() == {"autoencoder", "encoder"}
     with (run.folder / "history.csv").open() as file:
         logged = list(csv.DictReader(file))[-1]
     assert 0 <= float(logged["val_missed_cider"]) <= 10
@@ -119,6 +120,20 @@ def test_references_are_the_captions_of_each_picture(trained):
     words = [done.splits.facts["vocabulary"][t - FIRST_WORD] for t in row if t >= FIRST_WORD]
     assert pictures.references[0][0] == words or "<unk>" in pictures.references[0][0]
     assert PADDING == 0  # so that rows end in zeros
+
+
+def test_shares_of_words_by_hand():
+    """Two pictures, vocabulary a, dog, cat; the first has two captions: "a dog", "a cat"; the second "dog dog"."""
+    tokens = np.array([[2, 4, 5, 3], [2, 4, 6, 3], [2, 5, 5, 3]], np.int32)
+    split = Split(
+        {"pooled": np.arange(3, dtype=np.float32)[:, None]},
+        {"tokens": tokens, "picture": np.array([[0], [0], [7]], np.int32)},
+        ("x#0", "x#1", "y#2"),
+    )
+    shares = word_shares(split, 2)
+    assert shares.targets["labels"].tolist() == [[1.0, 0.5], [0.0, 1.0]]
+    assert shares.inputs["pooled"].tolist() == [[0.0], [2.0]]
+    assert shares.ids == ("x#0", "y#2")
 
 
 def test_likeness_and_variety_by_hand():
