@@ -125,7 +125,7 @@ def under_jax(workshop, tmp_path_factory) -> Path:
         write_prepared(folder / f"{model}.npz", workshop.recipe(model), workshop.splits(model))
     script = Path(__file__).parent / "train_under_jax.py"
     done = subprocess.run(
-        [sys.executable, script, folder, *CASES], capture_output=True, text=True, check=False, timeout=600
+        [sys.executable, script, folder, *CASES], capture_output=True, text=True, check=False, timeout=1800
     )
     assert done.returncode == 0, done.stderr[-4000:]
     return folder
