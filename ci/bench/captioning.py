@@ -31,7 +31,7 @@ from zoo.catalog import get_spec
 from zoo.config import parse_overrides
 from zoo.data.batches import Splits
 from zoo.files import write_json
-from zoo.losses.adversarial import OBJECTIVES
+from zoo.losses.objectives import OBJECTIVES
 from zoo.recipe import DataOptions, Recipe
 from zoo.training.options import TrainingOptions
 from zoo.training.run import STAGES_FILE, Run

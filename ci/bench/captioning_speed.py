@@ -22,7 +22,8 @@ from ci.bench.distillation_speed import show, turns
 from ci.bench.report import write_report
 from zoo.catalog import get_spec
 from zoo.data.batches import Split
-from zoo.losses.adversarial import OBJECTIVES, discriminator_loss, generator_loss
+from zoo.losses.adversarial import discriminator_loss, generator_loss
+from zoo.losses.objectives import OBJECTIVES
 from zoo.models.captioning.data import WORDS
 from zoo.models.captioning.trio import CaptionTrio
 

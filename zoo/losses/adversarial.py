@@ -10,8 +10,7 @@ from keras import ops
 
 from zoo.checks import check_same_shape
 from zoo.errors import ConfigError, nearest
-
-OBJECTIVES = ("vanilla", "wgan_gp", "relativistic")
+from zoo.losses.objectives import OBJECTIVES
 
 # The derivative of a square root has no value at 0, where the gradient of a network may well be.
 _LEAST_SQUARE = 1e-12

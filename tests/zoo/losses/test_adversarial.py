@@ -11,13 +11,13 @@ import tensorflow as tf
 
 from zoo.errors import ConfigError, ZooError
 from zoo.losses.adversarial import (
-    OBJECTIVES,
     discriminator_loss,
     distance_from_unit_norm,
     generator_loss,
     input_gradient,
     squared_norm,
 )
+from zoo.losses.objectives import OBJECTIVES
 
 LN3 = math.log(3)
 REAL = np.array([[LN3], [0.0]], "float32")

@@ -8,7 +8,7 @@ from typing import Any
 from zoo.checks import check_fraction
 from zoo.config import setting
 from zoo.errors import ConfigError
-from zoo.losses.adversarial import OBJECTIVES
+from zoo.losses.objectives import OBJECTIVES
 from zoo.recipe import FitConfig
 
 NETWORKS = ("generator", "discriminator", "recovery")

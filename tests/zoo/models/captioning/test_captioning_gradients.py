@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from zoo.losses.adversarial import OBJECTIVES
+from zoo.losses.objectives import OBJECTIVES
 from zoo.models.captioning.trio import CaptionTrio
 
 FEATURES, SENTENCE, CODE, ROWS = 6, 4, 3, 8
