@@ -5,7 +5,7 @@ are trained once for each seed; every cell is a run folder under --runs: a bench
 
     python -m ci.bench.captioning --data DIR/mnist --seeds 3
 
-prints the table and the codes of the first cell (worst first), and writes ci/bench/results/captioning.json.
+prints the table, and writes ci/bench/results/captioning.json with the codes of the first cell, worst first.
 """
 
 from __future__ import annotations

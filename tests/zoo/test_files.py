@@ -7,7 +7,7 @@ import stat
 
 import pytest
 
-from zoo.files import write_atomically, write_json, write_text
+from zoo.files import csv_text, write_atomically, write_json, write_text
 
 
 def test_written_whole_with_its_folder_and_readable_by_others(tmp_path):
@@ -66,3 +66,7 @@ def test_json_that_cannot_be_written_leaves_the_old_file(tmp_path):
     with pytest.raises(TypeError):
         write_json(tmp_path / "a.json", {"array": object()})
     assert (tmp_path / "a.json").read_text() == "1\n"
+
+
+def test_csv_quotes_what_needs_it_and_ends_lines_alike():
+    assert csv_text([["a", 1], ['b, "c"', 2.5]]) == 'a,1\n"b, ""c""",2.5\n'

@@ -6,8 +6,8 @@ import json
 import sys
 from pathlib import Path
 
+from zoo.drawing import new_figure, save_figure
 from zoo.errors import MissingExtraError
-from zoo.files import write_atomically
 from zoo.models.tagging.answers import Tag, tags_of
 
 _BAR = 20
@@ -55,13 +55,12 @@ def draw_clouds(images: list[Path], answers: list[list[Tag]], target: Path) -> N
         MissingExtraError: wordcloud, pillow or matplotlib is not installed.
     """
     try:
-        from matplotlib.figure import Figure
         from PIL import Image
         from wordcloud import WordCloud
     except ImportError as error:
         raise MissingExtraError(error.name or "wordcloud", "zoo", "Drawing tag clouds") from error
 
-    figure = Figure(figsize=(9, 4 * len(images)), layout="constrained")
+    figure = new_figure((9, 4 * len(images)), "Drawing tag clouds")
     axes = figure.subplots(len(images), 2, squeeze=False)
     for row, path, tags in zip(axes, images, answers, strict=True):
         shown = [tag for tag in tags if tag.assigned] or tags[:1]
@@ -73,4 +72,4 @@ def draw_clouds(images: list[Path], answers: list[list[Tag]], target: Path) -> N
         row[0].set_title(path.name, fontsize="small")
         for cell in row:
             cell.axis("off")
-    write_atomically(target, lambda file: figure.savefig(file, format="png", dpi=110))
+    save_figure(figure, target)

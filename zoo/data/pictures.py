@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.data.batches import ImageFiles
+import numpy as np
+
+from zoo.data.batches import ImageFiles, Split
 from zoo.data.captions import CaptionedImages, open_captions
 from zoo.data.examples import cached_shapes
 
@@ -26,6 +28,33 @@ def open_captioned(data: str | Path, config: CaptionedConfig, options: DataOptio
         test_fraction=config.test_fraction,
         skip_bad=options.skip_bad_images,
     )
+
+
+def rows_of_split(captioned: CaptionedImages, kept: Sequence[int], split: str) -> np.ndarray:
+    """Returns which rows of `picture_inputs` are of one split: int64 `[pictures]`.
+
+    Args:
+        captioned: The data set.
+        kept: As `picture_inputs` returned it.
+        split: "train", "validation" or "test".
+
+    Raises:
+        DataError: The split has no pictures.
+    """
+    rows = np.array([i for i, row in enumerate(kept) if captioned.split[row] == split], int)
+    if not len(rows):
+        captioned.subset(split)  # raises, saying which splits there are
+    return rows
+
+
+def first_rows(split: Split) -> np.ndarray:
+    """Returns a row for each picture of a split whose rows are captions: int64 `[pictures]`.
+
+    Args:
+        split: Target `picture` int32 `[rows, 1]`, the number of the picture within the split.
+    """
+    _, rows = np.unique(split.targets["picture"][:, 0], return_index=True)
+    return rows
 
 
 def picture_inputs(

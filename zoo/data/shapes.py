@@ -13,8 +13,6 @@ in one of thirteen (.08). `expected_importance.csv` holds p for every image and 
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections import Counter
 from collections.abc import Callable
@@ -27,7 +25,7 @@ from zoo.data.shapes_drawing import COLOURS, GROUNDS, LARGEST, OBJECTS, SIDE, SM
 from zoo.data.tag_list import TagList, write_tag_list
 from zoo.data.tag_targets import tag_targets
 from zoo.errors import DataError
-from zoo.files import new_folder
+from zoo.files import csv_text, new_folder
 
 TAGS = (*OBJECTS, *GROUNDS)
 ANNOTATORS = 5
@@ -195,9 +193,5 @@ def _tag_list(captions: list[list[str]], source: str) -> TagList:
 
 
 def _expected_table(expected: dict[str, dict[str, float]]) -> str:
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["image", *TAGS])
-    for name, row in expected.items():
-        writer.writerow([name, *(f"{row.get(tag, 0.0):.6f}" for tag in TAGS)])
-    return text.getvalue()
+    rows = ([name, *(f"{row.get(tag, 0.0):.6f}" for tag in TAGS)] for name, row in expected.items())
+    return csv_text([["image", *TAGS], *rows])

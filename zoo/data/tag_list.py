@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -11,7 +10,7 @@ from pathlib import Path
 
 from zoo.checks import existing, listing
 from zoo.errors import DataError, nearest
-from zoo.files import write_text
+from zoo.files import csv_text, write_text
 from zoo.preprocessing.text import tokenize
 
 SHIPPED = ("coco_nouns", "coco_curated")
@@ -125,13 +124,9 @@ def write_tag_list(tag_list: TagList, path: str | Path) -> Path:
     Returns:
         The path.
     """
-    text = io.StringIO(newline="")
-    text.writelines(f"# {line}".rstrip() + "\n" for line in tag_list.source.splitlines())
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(_COLUMNS)
-    for tag, count, forms in zip(tag_list.tags, tag_list.counts, tag_list.forms, strict=True):
-        writer.writerow([tag, count, " ".join(forms)])
-    write_text(Path(path), text.getvalue())
+    head = "".join(f"# {line}".rstrip() + "\n" for line in tag_list.source.splitlines())
+    rows = zip(tag_list.tags, tag_list.counts, map(" ".join, tag_list.forms), strict=True)
+    write_text(Path(path), head + csv_text([_COLUMNS, *rows]))
     return Path(path)
 
 

@@ -34,32 +34,56 @@ def cider_d(candidates: Sequence[Caption], references: Sequence[Sequence[Caption
             one every n-gram is in every picture, and all weights are 0.
     """
     check_rows(candidates, references)
-    if len(candidates) < 2:
-        raise DataError(
-            "CIDEr-D is asked for with 1 picture.",
-            expected="2 pictures or more, whose references tell frequent words from rare ones",
-            fix="score all pictures of a split at once",
-        )
-    frequency: Counter[NGram] = Counter()
-    for captions in references:
-        frequency.update({gram for caption in captions for n in ORDERS for gram in n_grams(caption, n)})
-    pictures = math.log(len(references))
+    return CiderD(references)(candidates)
 
-    def weighted(caption: Caption) -> list[dict[NGram, float]]:
+
+class CiderD:
+    """CIDEr-D against references that are weighed once, for many captions of the same pictures.
+
+    Args:
+        references: As of `cider_d`.
+
+    Raises:
+        DataError: There are fewer than two pictures.
+    """
+
+    def __init__(self, references: Sequence[Sequence[Caption]]) -> None:
+        if len(references) < 2:
+            raise DataError(
+                f"CIDEr-D is asked for with {len(references)} picture.",
+                expected="2 pictures or more, whose references tell frequent words from rare ones",
+                fix="score all pictures of a split at once",
+            )
+        self.references = references
+        self.frequency: Counter[NGram] = Counter()
+        for captions in references:
+            self.frequency.update(
+                {gram for caption in captions for n in ORDERS for gram in n_grams(caption, n)}
+            )
+        self.weighted = [[self._weighted(caption) for caption in captions] for captions in references]
+
+    def __call__(self, candidates: Sequence[Caption]) -> np.ndarray:
+        """Returns the score of a caption of each picture, as `cider_d` does; it raises the same."""
+        check_rows(candidates, self.references)
+        scores = []
+        for candidate, captions, others in zip(candidates, self.references, self.weighted, strict=True):
+            own = self._weighted(candidate)
+            near = [
+                _similarity(own, other) * _penalty(len(candidate) - len(caption))
+                for caption, other in zip(captions, others, strict=True)
+            ]
+            scores.append(10.0 * float(np.mean(near)))
+        return np.array(scores)
+
+    def _weighted(self, caption: Caption) -> list[dict[NGram, float]]:
+        pictures = math.log(len(self.references))
         return [
             {
-                gram: count * (pictures - math.log(max(frequency[gram], 1)))
+                gram: count * (pictures - math.log(max(self.frequency[gram], 1)))
                 for gram, count in n_grams(caption, n).items()
             }
             for n in ORDERS
         ]
-
-    scores = []
-    for candidate, captions in zip(candidates, references, strict=True):
-        own = weighted(candidate)
-        near = [_similarity(own, weighted(c)) * _penalty(len(candidate) - len(c)) for c in captions]
-        scores.append(10.0 * float(np.mean(near)))
-    return np.array(scores)
 
 
 def _similarity(own: Sequence[dict[NGram, float]], other: Sequence[dict[NGram, float]]) -> float:

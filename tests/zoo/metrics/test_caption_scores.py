@@ -15,7 +15,7 @@ from zoo.metrics.caption_scores import (
     n_grams,
     smoothed_bleu,
 )
-from zoo.metrics.cider import cider_d
+from zoo.metrics.cider import CiderD, cider_d
 
 
 def split(*captions: str) -> list[list[str]]:
@@ -237,3 +237,12 @@ def test_one_caption_has_no_others():
     )
     with pytest.raises(DataError, match=r"^There are no pictures\."):
         distinct([], 1)
+
+
+def test_references_weighed_once_give_the_same_scores():
+    references = [[["a", "dog", "runs"], ["a", "red", "dog"]], [["two", "cats"]], [["a", "cat", "sits"]]]
+    score = CiderD(references)
+    for captions in ([["a", "dog"], ["two", "cats"], ["a", "cat"]], [["cats"], ["a", "cat"], ["a", "dog"]]):
+        assert score(captions).tolist() == cider_d(captions, references).tolist()
+    with pytest.raises(DataError, match=r"^There are 1 captions and references for 3 pictures"):
+        score([["a"]])

@@ -9,9 +9,9 @@ import keras
 import numpy as np
 
 from zoo.errors import MissingExtraError
-from zoo.metrics.cider import cider_d
+from zoo.metrics.cider import CiderD
 from zoo.models.captioning.captions_evaluation import pictures_of
-from zoo.models.captioning.code_statistics import label_entropy, recovery_r2
+from zoo.models.captioning.code_statistics import accuracies, label_entropy, recovery_r2
 from zoo.models.captioning.sentences import words_of
 from zoo.models.captioning.writer import CaptionWriter, features_of, single_words
 
@@ -26,10 +26,37 @@ _SEED = 0
 _PICTURES, _CODES = 8, 5
 
 
-class SaidWords(keras.callbacks.Callback):
-    """Adds to the logs what the trio says of the validation pictures, each under a code of its own.
+class _Writing(keras.callbacks.Callback):
+    """Writes a caption of every validation picture after every epoch, each under a code of its own.
 
     The codes are the same after every epoch. Comes before the callbacks that read the logs.
+
+    Args:
+        trio: What is trained.
+        features: X of the pictures, float32 `[pictures, F]`.
+    """
+
+    def __init__(self, trio: CaptionTrio, features: np.ndarray) -> None:
+        super().__init__()
+        self.writer, self.features = CaptionWriter(trio), features
+        size = (len(features), trio.code_size)
+        self.codes = np.random.default_rng(_SEED).standard_normal(size, dtype=np.float32)
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Adds what `judged` says, and how much of c's variance is read back from words and from vectors."""
+        written = self.writer.write(self.features, self.codes)
+        if logs is not None:
+            logs.update(self.judged(written["tokens"]))
+            logs["val_recovery_words"] = recovery_r2(self.codes, written["from_words"])
+            logs["val_recovery_vector"] = recovery_r2(self.codes, written["from_vector"])
+
+    def judged(self, tokens: np.ndarray) -> Logs:
+        """Returns what is logged of captions, int32 `[pictures, T]`."""
+        raise NotImplementedError
+
+
+class SaidWords(_Writing):
+    """Adds to the logs what the trio says of the validation pictures, and what Q reads back.
 
     Args:
         trio: What is trained.
@@ -43,29 +70,20 @@ class SaidWords(keras.callbacks.Callback):
     decoded words. `val_recovery_vector`: the same from the vector, which means little."""
 
     def __init__(self, trio: CaptionTrio, validation: Split) -> None:
-        super().__init__()
-        self.writer, self.validation = CaptionWriter(trio), validation
-        rng = np.random.default_rng(_SEED)
-        self.codes = rng.standard_normal((len(validation), trio.code_size), dtype=np.float32)
-        self.features = features_of(trio, validation)
+        super().__init__(trio, features_of(trio, validation))
         self.labels = np.asarray(validation.targets["labels"])
 
-    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Writes a caption of every picture."""
-        written = self.writer.write(self.features, self.codes)
-        said = single_words(written["tokens"])
-        right = self.labels[np.arange(len(said)), np.maximum(said, 0)] * (said >= 0)
-        if logs is not None:
-            logs[self.WRONG] = float(1.0 - right.mean())
-            logs["val_label_entropy"] = float(label_entropy(said, self.labels.shape[1]))
-            logs["val_recovery_words"] = recovery_r2(self.codes, written["from_words"])
-            logs["val_recovery_vector"] = recovery_r2(self.codes, written["from_vector"])
+    def judged(self, tokens: np.ndarray) -> Logs:
+        """Returns the share of wrong words, and the entropy of all."""
+        said = single_words(tokens)
+        return {
+            self.WRONG: float(1.0 - accuracies(said, self.labels)),
+            "val_label_entropy": float(label_entropy(said, self.labels.shape[1])),
+        }
 
 
-class WrittenCaptions(keras.callbacks.Callback):
-    """Adds to the logs how the captions of the validation pictures are, each under a code of its own.
-
-    The codes are the same after every epoch. Comes before the callbacks that read the logs.
+class WrittenCaptions(_Writing):
+    """Adds to the logs how the captions of the validation pictures are, and what Q reads back.
 
     Args:
         trio: What is trained.
@@ -78,20 +96,17 @@ class WrittenCaptions(keras.callbacks.Callback):
     """Beside it: different captions as a share of the pictures; how much of c is read back from them."""
 
     def __init__(self, trio: CaptionTrio, validation: Split) -> None:
-        super().__init__()
-        self.writer, self.pictures = CaptionWriter(trio), pictures_of(trio, validation)
-        size = (len(self.pictures.ids), trio.code_size)
-        self.codes = np.random.default_rng(_SEED).standard_normal(size, dtype=np.float32)
+        pictures = pictures_of(trio, validation)
+        super().__init__(trio, pictures.features)
+        self.score, self.vocabulary = CiderD(pictures.references), trio.autoencoder.vocabulary
 
-    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Writes a caption of every picture."""
-        written = self.writer.write(self.pictures.features, self.codes)
-        captions = words_of(written["tokens"], self.writer.trio.autoencoder.vocabulary)
-        if logs is not None:
-            logs[self.MISSED] = 10.0 - float(cider_d(captions, self.pictures.references).mean())
-            logs["val_distinct_captions"] = len(set(map(tuple, captions))) / len(captions)
-            logs["val_recovery_words"] = recovery_r2(self.codes, written["from_words"])
-            logs["val_recovery_vector"] = recovery_r2(self.codes, written["from_vector"])
+    def judged(self, tokens: np.ndarray) -> Logs:
+        """Returns likeness to the references, and variety."""
+        captions = words_of(tokens, self.vocabulary)
+        return {
+            self.MISSED: 10.0 - float(self.score(captions).mean()),
+            "val_distinct_captions": len(set(map(tuple, captions))) / len(captions),
+        }
 
 
 class SampleSheets(keras.callbacks.Callback):

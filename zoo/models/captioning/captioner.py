@@ -12,7 +12,7 @@ from keras import ops
 from zoo.errors import DataError
 from zoo.losses.reduction import batch_mean, share_of_replica
 from zoo.models.captioning.decoding import Decoding
-from zoo.models.captioning.sentence_writer import SentenceWriter, sentence_losses
+from zoo.models.captioning.sentence_writer import SentenceWriter, drawn_captions, sentence_losses
 from zoo.models.captioning.tokens import FIRST_WORD
 
 _ROWS_AT_ONCE = 256
@@ -125,10 +125,7 @@ class LstmCaptioner(keras.Model):
         tokens, condition = _captions(y), y_pred["condition"]
         captions = 1
         if len(tokens.shape) == 3 and training:
-            which = keras.random.randint(
-                (ops.shape(tokens)[0], 1, 1), 0, tokens.shape[1], seed=self.seed_generator
-            )
-            tokens = ops.take_along_axis(tokens, which, axis=1)[:, 0]
+            tokens = drawn_captions(tokens, self.seed_generator)
         elif len(tokens.shape) == 3:
             captions = tokens.shape[1]
             tokens = ops.reshape(tokens, (-1, tokens.shape[2]))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo.data.batches import Split, Splits, take_rows
-from zoo.data.pictures import open_captioned, picture_inputs
+from zoo.data.pictures import first_rows, open_captioned, picture_inputs, rows_of_split
 from zoo.errors import DataError
 from zoo.models.captioning.tokens import FIRST_WORD
 from zoo.models.captioning.words import TokenTable
@@ -51,11 +51,10 @@ def read_captioned(data: str | Path, config: CaptionsConfig, options: DataOption
     table = TokenTable(vocabulary, config.max_words + 2)
 
     def split(name: str) -> Split:
-        pictures = [i for i, row in enumerate(kept) if captioned.split[row] == name]
-        if not pictures:
-            captioned.subset(name)  # raises, saying which splits there are
+        pictures = rows_of_split(captioned, kept, name)
         texts = [captioned.captions[kept[i]] for i in pictures]
         number = np.repeat(np.arange(len(pictures), dtype=np.int32), [len(own) for own in texts])
+        names = [f"{captioned.ids[kept[i]]}#{k}" for i, own in zip(pictures, texts, strict=True) for k in range(len(own))]
         read = table.tokens([text for own in texts for text in own])
         tokens, whole = read.tokens.numpy(), (read.unknown + read.cut).numpy() == 0
         rows = np.flatnonzero(whole & (read.known.numpy() > 0)) if name == "train" else np.arange(len(number))
@@ -67,19 +66,13 @@ def read_captioned(data: str | Path, config: CaptionsConfig, options: DataOption
                 fix="--set max_words to more, or min_count to less",
             )
         return Split(
-            inputs={"pooled": pooled[np.asarray(pictures)[number[rows]]]},
+            inputs={"pooled": pooled[pictures[number[rows]]]},
             targets={"tokens": tokens[rows], "picture": number[rows][:, None]},
-            ids=tuple(f"{captioned.ids[kept[pictures[number[row]]]]}#{row}" for row in rows),
+            ids=tuple(names[row] for row in rows),
         )
 
     facts |= {"vocabulary": vocabulary, "max_words": config.max_words}
     return Splits(**{name: split(name) for name in SPLITS}, facts=facts, name=captioned.name)
-
-
-def first_rows(split: Split) -> np.ndarray:
-    """Returns a row for each picture of a split, the first of its captions': int64 `[pictures]`."""
-    _, rows = np.unique(split.targets["picture"][:, 0], return_index=True)
-    return rows
 
 
 def word_shares(split: Split, words: int) -> Split:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zoo.files import write_text
+from zoo.data.pictures import first_rows
+from zoo.files import csv_text, write_text
 from zoo.metrics.caption_diversity import distinct, self_bleu
 from zoo.metrics.caption_scores import Caption, corpus_bleu
-from zoo.metrics.cider import cider_d
-from zoo.models.captioning.captions_data import first_rows
+from zoo.metrics.cider import CiderD
 from zoo.models.captioning.code_statistics import recovery_r2
 from zoo.models.captioning.codes import NEAR, codes_between
 from zoo.models.captioning.sentences import sentences_of, words_of
@@ -96,7 +94,8 @@ def measure(captions: Grid, references: Sequence[Sequence[Caption]]) -> dict[str
         references: Of each picture.
     """
     by_code = [[row[code] for row in captions] for code in range(len(captions[0]))]
-    cider = [float(cider_d(own, references).mean()) for own in by_code]
+    score = CiderD(references)
+    cider = [float(score(own).mean()) for own in by_code]
     bleu = [corpus_bleu(own, references) for own in by_code]
     return {
         "cider_best": max(cider),
@@ -169,16 +168,15 @@ def nearest_captions(train: Pictures, features: np.ndarray) -> list[list[Caption
 
 def write_traversal(trio: CaptionTrio, split: Split, path: Path) -> Path:
     """Writes what is said of ten pictures as one number of c goes from -2 to 2 and the others stay 0, as CSV."""
-    pictures, text = pictures_of(trio, split), io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["picture", "dimension", *(f"{value:+.2g}" for value in _TRAVERSED)])
+    pictures = pictures_of(trio, split)
+    rows = [["picture", "dimension", *(f"{value:+.2g}" for value in _TRAVERSED)]]
     for dimension in range(trio.code_size):
         codes = np.zeros((len(_TRAVERSED), trio.code_size), np.float32)
         codes[:, dimension] = _TRAVERSED
         written = write_grid(trio, pictures.features[:_SHOWN], codes).captions
         for name, row in zip(pictures.ids, written, strict=False):
-            writer.writerow([name, f"c{dimension + 1}", *(" ".join(caption) for caption in row)])
-    write_text(path, text.getvalue())
+            rows.append([name, f"c{dimension + 1}", *(" ".join(caption) for caption in row)])
+    write_text(path, csv_text(rows))
     return path
 
 

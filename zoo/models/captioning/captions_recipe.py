@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.models.captioning.captions_config import CAPTIONS_PRESETS, CaptionsConfig
 from zoo.models.captioning.recipe import CaptionGanRecipe
-from zoo.recipe import DataOptions, FitConfig
+from zoo.recipe import DataOptions
 
 if TYPE_CHECKING:
     import keras
@@ -29,7 +29,7 @@ class CaptionsRecipe(CaptionGanRecipe):
     config: CaptionsConfig
     Config = CaptionsConfig
     presets = CAPTIONS_PRESETS
-    data_settings = frozenset(_DATA | _BACKBONE) - frozenset(FitConfig.__dataclass_fields__)
+    data_settings = frozenset(_DATA | _BACKBONE)
 
     @classmethod
     def register(cls) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zoo.files import write_text
+from zoo.files import csv_text, write_text
 from zoo.models.captioning.code_statistics import accuracies, label_entropy, label_shares, shuffled_codes
 from zoo.models.captioning.codes import measured_codes
 from zoo.models.captioning.evaluation import labelled, write
@@ -113,16 +111,14 @@ def leading_pairs(rows: Sequence[CodeRow]) -> dict[tuple[str, ...], float]:
 
 def write_codes(rows: Sequence[CodeRow], path: Path) -> Path:
     """Writes rows as CSV: number, c, |c|, accuracy, entropy, skew, p_value, words and their shares."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
     codes = [f"c{i + 1}" for i in range(len(rows[0].code))]
     words = [f"{part}_{i + 1}" for i in range(len(rows[0].most_said)) for part in ("word", "share")]
-    writer.writerow(["number", *codes, "length", "accuracy", "entropy", "skew", "p_value", *words])
+    table = [["number", *codes, "length", "accuracy", "entropy", "skew", "p_value", *words]]
     for row in rows:
         numbers = (*row.code, row.length, row.accuracy, row.entropy, row.skew, row.p_value)
         said = [part for word, share in row.most_said for part in (word, f"{share:.6g}")]
-        writer.writerow([row.number, *(f"{value:.6g}" for value in numbers), *said])
-    write_text(path, text.getvalue())
+        table.append([str(row.number), *(f"{value:.6g}" for value in numbers), *said])
+    write_text(path, csv_text(table))
     return path
 
 

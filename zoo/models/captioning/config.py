@@ -161,6 +161,6 @@ DIGITS_PRESETS: dict[str, dict[str, Any]] = {
         "real_noise": 0.0,
         "n_critic": 1,
     },
-    # Two cores: a minute or two.
+    # Fewer pictures and epochs, for two cores.
     "cpu": {"train_images": 4_000, "epochs": 60, "encoder_epochs": 6},
 }

@@ -103,6 +103,13 @@ class SentenceWriter(keras.layers.Layer):
         return ops.concatenate([ops.cast(self.words(tokens), condition.dtype), condition], axis=-1)
 
 
+def drawn_captions(captions: Any, seed_generator: keras.random.SeedGenerator) -> Any:
+    """Returns one caption of each picture, `[batch, ...]`, each as likely, given `[batch, captions, ...]`."""
+    size = (ops.shape(captions)[0], 1, 1)
+    which = keras.random.randint(size, 0, captions.shape[1], seed=seed_generator)
+    return ops.take_along_axis(captions, which, axis=1)[:, 0]
+
+
 def sentence_losses(logits: Any, tokens: Any) -> tuple[Any, Any]:
     """Returns -log p of each sentence, in nats, and how many tokens it is of: float32 `[batch]` both.
 

@@ -164,7 +164,7 @@ def train_on_captions(training: Training) -> None:
     training.train_autoencoder()
     words, splits = int(training.model.generator.input_shape[0][-1]), training.splits
     training.train_encoder(*(word_shares(split, words) for split in (splits.train, splits.validation)))
-    watching = WrittenCaptions(training.model, training.splits.validation)
+    watching = WrittenCaptions(training.model, splits.validation)
     training.train_trio([watching], WrittenCaptions.MISSED, WrittenCaptions.SHOWN)
 
 

@@ -19,6 +19,7 @@ from zoo.losses.adversarial import (
 from zoo.losses.reduction import batch_mean, rows, share_of_replica
 from zoo.models.captioning.autoencoder import SentenceAutoencoder
 from zoo.models.captioning.checks import LOOKED_AT, check_captions, check_encoders, check_inputs, check_networks, fits
+from zoo.models.captioning.sentence_writer import drawn_captions
 
 _PLAYERS = ("generator", "discriminator", "recovery")
 _PARTS = (*_PLAYERS, "autoencoder", "image_encoder", "backbone")
@@ -100,7 +101,7 @@ class CaptionTrio(keras.Model):
         self.seed_generator = keras.random.SeedGenerator()
         self.means = {key: keras.metrics.Mean(name=key) for key in _METRICS}
         check_networks({key: getattr(self, key) for key in _PLAYERS}, autoencoder.sentence_size)
-        check_encoders(self._encoders, int(generator.input_shape[0][-1]))
+        check_encoders(self.encoders, int(generator.input_shape[0][-1]))
         self.built = True
 
     @property
@@ -114,10 +115,10 @@ class CaptionTrio(keras.Model):
     @property
     def picture_encoder(self) -> keras.Model | None:
         """The network that pictures go into first; None for a trio that knows no pictures."""
-        return next((network for network in self._encoders if len(network.input_shape) == 4), None)
+        return next((network for network in self.encoders if len(network.input_shape) == 4), None)
 
     @property
-    def _encoders(self) -> list[keras.Model]:
+    def encoders(self) -> list[keras.Model]:
         """From a picture to X, in their order."""
         return [network for network in (self.backbone, self.image_encoder) if network is not None]
 
@@ -136,7 +137,7 @@ class CaptionTrio(keras.Model):
             inputs,
             feature_size=int(self.generator.input_shape[0][-1]),
             code_size=self.code_size,
-            taken=[network.input_shape for network in self._encoders],
+            taken=[network.input_shape for network in self.encoders],
         )
         return super().__call__(inputs, training=training)
 
@@ -161,7 +162,7 @@ class CaptionTrio(keras.Model):
         if isinstance(inputs, Mapping):
             inputs = next(inputs[key] for key in LOOKED_AT if key in inputs)
         x = ops.convert_to_tensor(inputs)
-        for network in self._encoders:
+        for network in self.encoders:
             if fits(x.shape, network.input_shape):
                 x = network(x, training=False)
         return x
@@ -227,9 +228,7 @@ class CaptionTrio(keras.Model):
         ready = "sentences" in y
         captions = y["sentences" if ready else "tokens"]
         if len(captions.shape) == 3:
-            size = (ops.shape(captions)[0], 1, 1)
-            which = keras.random.randint(size, 0, captions.shape[1], seed=self.seed_generator)
-            captions = ops.take_along_axis(captions, which, axis=1)[:, 0]
+            captions = drawn_captions(captions, self.seed_generator)
         return captions if ready else ops.stop_gradient(self.autoencoder.encode(captions))
 
     def behind(self, backbone: keras.Model) -> CaptionTrio:

@@ -64,8 +64,8 @@ class CaptionWriter(keras.Model):
 def features_of(trio: CaptionTrio, split: Split) -> np.ndarray:
     """Returns X of every row of a split, float32 `[rows, F]`, see `CaptionTrio.condition`."""
     x = next(value for key, value in split.arrays().items() if key in LOOKED_AT)
-    for network in (trio.backbone, trio.image_encoder):
-        if network is not None and fits(x.shape, network.input_shape):
+    for network in trio.encoders:
+        if fits(x.shape, network.input_shape):
             x = network.predict(x, batch_size=_ROWS_AT_ONCE, verbose=0)
     return x
 

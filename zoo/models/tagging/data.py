@@ -11,7 +11,7 @@ import numpy as np
 
 from zoo.data.batches import Split, Splits, take_rows
 from zoo.data.captions import CaptionedImages
-from zoo.data.pictures import open_captioned, picture_inputs
+from zoo.data.pictures import open_captioned, picture_inputs, rows_of_split
 from zoo.data.tag_list import TagList, read_tag_list
 from zoo.data.tag_targets import tag_targets
 from zoo.data.word_vectors import read_word_vectors
@@ -52,9 +52,7 @@ def read_splits(data: str | Path, config: TaggingConfig, options: DataOptions) -
     log.info("%s: %d tags, %.2f per picture", captioned.name, len(tag_list), targets.present.sum(axis=1).mean())
 
     def split(name: str) -> Split:
-        rows = np.array([i for i, row in enumerate(kept) if captioned.split[row] == name], int)
-        if not len(rows):
-            captioned.subset(name)  # raises, saying which splits there are
+        rows = rows_of_split(captioned, kept, name)
         return Split(
             inputs={key: take_rows(value, rows) for key, value in inputs.items()},
             targets={

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo.data.batches import Split, Splits, take_rows
-from zoo.data.pictures import open_captioned, picture_inputs
+from zoo.data.pictures import first_rows, open_captioned, picture_inputs, rows_of_split
 from zoo.data.word_vectors import read_word_vectors
 from zoo.errors import ConfigError
 from zoo.models.visual_semantic.config import VisualSemanticConfig
@@ -46,9 +46,7 @@ def read_splits(data: str | Path, config: VisualSemanticConfig, options: DataOpt
     log.info("%s: %d words", captioned.name, len(facts["vocabulary"]))
 
     def split(name: str) -> Split:
-        pictures = [i for i, row in enumerate(kept) if captioned.split[row] == name]
-        if not pictures:
-            captioned.subset(name)  # raises, saying which splits there are
+        pictures = rows_of_split(captioned, kept, name)
         texts = [captioned.captions[kept[i]] for i in pictures]
         counts = [len(own) for own in texts]
         rows = np.repeat(pictures, counts)
@@ -70,7 +68,7 @@ def read_splits(data: str | Path, config: VisualSemanticConfig, options: DataOpt
 
 def pictures_of(split: Split) -> Split:
     """Returns one row per picture of a split, the first of its captions'."""
-    _, first = np.unique(split.targets["picture"][:, 0], return_index=True)
+    first = first_rows(split)
     inputs: dict[str, Any] = {
         key: take_rows(value, first) for key, value in split.inputs.items() if key != "token_ids"
     }

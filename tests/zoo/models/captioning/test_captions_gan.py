@@ -10,9 +10,10 @@ import pytest
 from tests.harness import CASES
 from zoo.catalog import get_spec
 from zoo.data.batches import Split
+from zoo.data.pictures import first_rows
 from zoo.errors import DataError, WeightsError, ZooError
 from zoo.models.captioning.captions_config import CAPTIONS_PRESETS, CaptionsConfig
-from zoo.models.captioning.captions_data import first_rows, word_shares
+from zoo.models.captioning.captions_data import word_shares
 from zoo.models.captioning.captions_evaluation import (
     CODES,
     Pictures,
