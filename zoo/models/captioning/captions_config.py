@@ -52,8 +52,9 @@ class CaptionsConfig(CaptioningConfig, CaptionedConfig):
 CAPTIONS_PRESETS: dict[str, dict[str, Any]] = {
     # The report names captions of photographs as future work: only the size of the code and the loss are its own.
     "seed": {"code_size": 3, "objective": "vanilla", "code_noise": 0.0, "real_noise": 0.0, "n_critic": 1},
-    # Smaller networks and fewer epochs, for two cores.
+    # Smaller networks and fewer epochs, for two cores. With batches of 256 the autoencoder learns a third as fast.
     "cpu": {
+        "batch_size": 64,
         "word_size": 64,
         "sentence_units": 256,
         "autoencoder_epochs": 12,
