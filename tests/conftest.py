@@ -60,17 +60,36 @@ def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def headed_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Random weights of `mobilenet_025` with a classifier of 7 classes, in a file."""
+    import keras
+
+    path = tmp_path_factory.mktemp("weights") / "headed.weights.h5"
+    keras.utils.set_random_seed(0)
+    network = keras.applications.MobileNet((32, 32, 3), alpha=0.25, classes=7, weights=None)
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.gamma.assign(
+                layer.gamma * 4.0
+            )  # less leaves nothing of a picture after 27 layers, more is chaos
+    network.save_weights(path)
+    return path
+
+
+@pytest.fixture(scope="session")
 def workshop(
     shapes: Path,
     labelled_shapes: Path,
     word_vectors: Path,
     tiny_weights: Path,
+    headed_weights: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ):
     """The `harness.Workshop` of this session."""
     from tests.harness import Workshop
 
-    return Workshop(shapes, labelled_shapes, word_vectors, tiny_weights, tmp_path_factory.mktemp("runs"))
+    runs = tmp_path_factory.mktemp("runs")
+    return Workshop(shapes, labelled_shapes, word_vectors, tiny_weights, headed_weights, runs)
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ from zoo.training.options import TrainingOptions
 from zoo.training.run import Run
 from zoo.training.session import train
 
-# Settings of each entry that train in a few seconds. "WORD_VECTORS" and "WEIGHTS" stand for files that the tests
+# Settings of each entry that train in a few seconds. "WORD_VECTORS", "WEIGHTS" and "HEADED" are files that the tests
 # write, "RUN_OF name" for the run folder of another case.
 _TINY_TAGGER = {"image_size": 32, "hidden": 32, "epochs": 3, "batch_size": 16, "learning_rate": 3e-3}
 CASES: dict[str, dict[str, Any]] = {
@@ -79,10 +79,40 @@ CASES |= {
     | {"image_size": 32, "weights": "WEIGHTS", "min_count": 1, "max_words": 12, "scene_words": 10},
 }
 
+# Networks with class vectors on a map of 1 x 1; the second sees another size.
+_TINY_FUSION = {
+    "backbone": "mobilenet_025",
+    "weights": "HEADED",
+    "image_size": 64,
+    "second_backbone": "mobilenet_025",
+    "second_weights": "HEADED",
+    "second_image_size": 32,
+    "folds": 2,
+}
+CASES |= {
+    "layer_concat_svm": _TINY_FUSION | {"layers": ("first:conv4", "svd_fc")},
+    "mpn_cbp": _TINY_FUSION | {"layers": ("svd_cam",), "dimensions": 64},
+    "scene_network": {
+        "backbone": "mobilenet_025",
+        "weights": "HEADED",
+        "image_size": 32,
+        "vocabulary": None,
+        "min_pictures": 1,
+        "head_epochs": 1,
+        "epochs": 3,
+        "tuned_from_stride": 1,
+        "learning_rate": 1e-3,
+    },
+}
+
 CLASSIFIERS = {"vgg15", "vgg15_minus_one", "vgg15_one_per_block", "distilled"}
+FUSED = {"layer_concat_svm", "mpn_cbp"}
 
 # What must fall while an entry trains, where it is not the loss: the losses of players against each other need not.
-PROGRESS: dict[str, str] = {"caption_gan_digits": "recovery_error", "caption_gan": "recovery_error"}
+PROGRESS: dict[str, str] = {
+    "caption_gan_digits": "recovery_error",
+    "caption_gan": "recovery_error",
+}
 
 # What TensorFlow Serving must answer for each entry.
 SIGNATURES: dict[str, set[str]] = {
@@ -94,6 +124,9 @@ SIGNATURES: dict[str, set[str]] = {
     "vse_bow": {"serving_default", "embed_image", "tensor", "embed_text"},
     "caption_gan_digits": {"serving_default", "tensor", "sample", "infer_code"},
     "caption_gan": {"serving_default", "tensor", "sample", "infer_code"},
+    "layer_concat_svm": {"serving_default", "tensor", "embed", "layers", "maps"},
+    "mpn_cbp": {"serving_default", "tensor", "embed", "layers", "maps"},
+    "scene_network": {"serving_default", "tensor"},
 } | {name: {"serving_default", "tensor", "features", "logits", "block_features"} for name in CLASSIFIERS}
 
 
@@ -116,6 +149,7 @@ class Workshop:
         labelled: Folder of the drawn pictures with classes.
         word_vectors: A file with a vector for every tag.
         weights: A file with weights of `tiny_cnn`.
+        headed: A file with weights of `mobilenet_025` and its classifier.
         runs: Where the run folders are.
         done: What is trained already.
     """
@@ -124,6 +158,7 @@ class Workshop:
     labelled: Path
     word_vectors: Path
     weights: Path
+    headed: Path
     runs: Path
     done: dict[str, Trained] = field(default_factory=dict)
 
@@ -147,13 +182,16 @@ class Workshop:
     def _data(self, name: str) -> Path | str:
         if name == "caption_gan_digits":
             return "digits"
-        return self.labelled if name in CLASSIFIERS else self.captioned
+        labelled = CLASSIFIERS | FUSED
+        return self.labelled if name in labelled else self.captioned
 
     def _value(self, value: Any) -> Any:
         if value == "WORD_VECTORS":
             return str(self.word_vectors)
         if value == "WEIGHTS":
             return str(self.weights)
+        if value == "HEADED":
+            return str(self.headed)
         if isinstance(value, str) and value.startswith("RUN_OF "):
             return str(self.trained(value.removeprefix("RUN_OF ")).run.folder)
         return value
@@ -163,6 +201,15 @@ def inputs_of(split: Split) -> Any:
     """Returns the inputs of a split as `predict` takes them: one array as it is, several by name."""
     arrays = split.arrays()
     return next(iter(arrays.values())) if len(arrays) == 1 else arrays
+
+
+def pictures_of(done: Trained, model: Any) -> np.ndarray:
+    """Returns the test pictures of the labelled data set of a case as a model of pictures takes them."""
+    from zoo.data.labelled import open_labelled
+    from zoo.preprocessing.image import resize_batch
+
+    part = open_labelled(done.run.record["data"]["data"], DataOptions()).test
+    return np.asarray(resize_batch(part.images, model.input_shape[1]))
 
 
 def largest_difference(left: Any, right: Any) -> float:

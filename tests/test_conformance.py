@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import math
 import subprocess
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 
 import zoo
-from tests.harness import CASES, PROGRESS, SIGNATURES, inputs_of, largest_difference
+from tests.harness import CASES, FUSED, PROGRESS, SIGNATURES, inputs_of, largest_difference, pictures_of
 from zoo.catalog import get_spec
 from zoo.data.prepared import read_prepared
 from zoo.errors import ConfigError, RunError
@@ -54,7 +55,10 @@ def test_loaded_model_answers_as_the_trained_one(name, trained):
     inputs = inputs_of(done.splits.test)
     said = done.model.predict(inputs, verbose=0)
     for again in (zoo.load_model(done.run.folder), zoo.load_model(done.run.model_file)):
-        assert largest_difference(said, again.predict(inputs, verbose=0)) == 0
+        if name in FUSED and again.eye is not None:  # behind its networks it takes pictures alone
+            assert largest_difference(said, again.predict(pictures_of(done, again), verbose=0)) <= 1e-5
+        else:
+            assert largest_difference(said, again.predict(inputs, verbose=0)) == 0
 
 
 def test_config_round_trip(name, trained):
@@ -84,8 +88,10 @@ def test_every_variable_trains(name, trained):
 
 
 def test_unknown_setting_names_the_nearest(name):
-    with pytest.raises(ConfigError, match="Did you mean 'epochs'"):
-        get_spec(name).load().configured(None, {"epoch": 1})
+    recipe = get_spec(name).load()
+    first = dataclasses.fields(recipe.Config)[0].name
+    with pytest.raises(ConfigError, match=f"Did you mean '{first}'"):
+        recipe.configured(None, {first[:-1]: 1})
 
 
 def test_run_of_another_model_is_refused(name, trained):

@@ -35,7 +35,8 @@ from zoo.training.session import train  # noqa: E402
 def main(folder: Path, names: list[str]) -> None:
     for name in names:
         splits, made_with = read_prepared(folder / f"{name}.npz", name)
-        recipe = get_spec(name).load().prepared(made_with, None, {"epochs": 1})
+        short = {"epochs": 1} if "epochs" in made_with else {}  # what is fitted in closed form has none
+        recipe = get_spec(name).load().prepared(made_with, None, short)
         options = TrainingOptions(seed=5)
         run = Run.create(folder / "runs", recipe, splits, options, {"prepared": name}, None)
         model = train(recipe, splits, run, options)

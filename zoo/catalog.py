@@ -69,6 +69,20 @@ def _captioner(name: str, recipe: str, summary: str) -> ModelSpec:
     )
 
 
+_FUSION_REPORT = "KAKENHI report 17K20008 'fusing CNNs trained on different data' (in Japanese)"
+
+
+def _fusion(name: str, recipe: str, summary: str, source: str, outputs: str) -> ModelSpec:
+    return ModelSpec(
+        name=name,
+        recipe=f"zoo.models.fusion.{recipe}",
+        summary=summary,
+        source=f"{_FUSION_REPORT}, {source}",
+        inputs="image_bytes: JPEG, PNG, GIF or BMP file content, string [N]",
+        outputs=outputs,
+    )
+
+
 _MODELS = (
     _tagging(
         "tagging_baseline",
@@ -145,6 +159,27 @@ _MODELS = (
         "caption_gan",
         "captions_recipe:CaptionsRecipe",
         "A caption for a photograph, varied by a code that is learned without labels",
+    ),
+    _fusion(
+        "layer_concat_svm",
+        "recipe:LayerConcatRecipe",
+        "A linear classifier on pooled layers of one or two frozen networks",
+        "Table 1 and Fig. 1; orthonormal class vectors: MIRU 2021",
+        "label: [N]; labels, scores: [N, classes], best first",
+    ),
+    _fusion(
+        "mpn_cbp",
+        "recipe:MpnCbpRecipe",
+        "A linear classifier on the second-order statistics of one or two frozen networks' channels",
+        "Table 2; Gao et al. 2016, Compact bilinear pooling; Gou et al. 2018, MoNet",
+        "label: [N]; labels, scores: [N, classes], best first",
+    ),
+    _fusion(
+        "scene_network",
+        "scene_recipe:SceneRecipe",
+        "A second network, tuned to words for places: for fusing with one of objects",
+        "where networks trained on Places stand; this one is ours",
+        "labels, scores: [N, words], the likeliest first",
     ),
 )
 

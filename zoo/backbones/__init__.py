@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from zoo.backbones.table import BACKBONES, BackboneSpec, backbone_names, get_backbone_spec, listed_backbones
+from zoo.backbones.backbone_spec import BackboneSpec
+from zoo.backbones.table import BACKBONES, backbone_names, get_backbone_spec, listed_backbones
 
 if TYPE_CHECKING:
     from zoo.backbones.build import build_backbone

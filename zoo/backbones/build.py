@@ -8,7 +8,8 @@ from typing import Any
 
 import keras
 
-from zoo.backbones.table import BackboneSpec, get_backbone_spec, get_layer_name
+from zoo.backbones.backbone_spec import BackboneSpec
+from zoo.backbones.table import get_backbone_spec, get_layer_name
 from zoo.backbones.weights import find_weights, load_strictly, open_weights
 from zoo.errors import ConfigError, WeightsError
 from zoo.preprocessing.scaling import PixelScaling
@@ -48,8 +49,9 @@ def build_backbone(
             `store:NAME[@VERSION]` or `garden:resnet50[:checkpoint]`.
         layer: Feature layer, by our name; None takes the default of the table. For `hub:` the output of the
             signature.
-        weights: "imagenet", a file (also by its name in the folder `$MIZOO_WEIGHTS`), or None for random
-            ones.
+        weights: "imagenet", a file (also by its name in the folder `$MIZOO_WEIGHTS`; for
+            `resnet50_torchvision`, e.g. of Places365, a `.npz` as `zoo/backbones/state_dict.py` says), or None
+            for random ones.
         image_size: Side of the input in pixels; None takes the default of the table.
         pool: "avg" averages a spatial map `[batch, h, w, F]` over h and w; None keeps the map. Layers without
             a map (fc7, predictions) are not touched.

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 
-def backbone_digest(model: Any) -> str:
+def backbone_digest(model: Any, without: Sequence[str] = ()) -> str:
     """Returns the SHA-256 of a model's weights, the same in every process and on every backend.
 
     Names are left out, because Keras counts them per process; order, dtype, shape and values count. Layers
@@ -17,6 +18,7 @@ def backbone_digest(model: Any) -> str:
 
     Args:
         model: A Keras model, e.g. of `build_backbone`.
+        without: Names of layers of the model whose weights do not count, e.g. because they follow from others.
 
     Returns:
         64 hexadecimal digits.
@@ -30,7 +32,8 @@ def backbone_digest(model: Any) -> str:
         digest.update(f"{array.dtype}{array.shape}".encode())
         digest.update(array.tobytes())
 
-    for variable in model.weights:
+    left_out = {id(variable) for layer in model.layers if layer.name in without for variable in layer.weights}
+    for variable in (one for one in model.weights if id(one) not in left_out):
         add(keras.ops.convert_to_numpy(variable))
     for layer in model.layers:
         if hasattr(layer, "foreign_digest"):

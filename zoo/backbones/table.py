@@ -3,51 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
 
+from zoo.backbones.backbone_spec import BackboneSpec
 from zoo.errors import ConfigError, nearest
 
 FOREIGN_PREFIXES = ("hub:", "store:", "garden:")
-
-
-@dataclass(frozen=True)
-class BackboneSpec:
-    """One network that turns pictures into features.
-
-    Attributes:
-        name: What configs and the command line call it.
-        network: Import path `module:function` of the Keras network, imported on first use. It is called as
-            `f(input_shape=..., include_top=..., classes=..., weights=..., **arguments)`.
-        arguments: Further arguments of that function.
-        scaling: Mode of `zoo.preprocessing.scaling.PixelScaling` that the network was trained with.
-        image_size: Side of the input in pixels, unless another one is asked for.
-        layers: Our stable names of feature layers -> the layer's name in the network.
-        default_layer: The feature layer unless another one is asked for.
-        top: Those of `layers` that need the classifier part of the network.
-        classifier: The layers of the classifier -> their groups in a Keras 3 `.weights.h5`; the last one
-            tells the number of classes. A file may hold them without the trunk needing them.
-        parameters: Number of weights with the classifier of 1,000 classes, or without one if there is none.
-        imagenet: Whether Keras offers weights for download (`weights="imagenet"`).
-        paper: Where the architecture is described.
-        weights_licence: Terms of the weights that `imagenet` downloads.
-        research_only: Those terms, or those of the data behind the weights, allow research only.
-    """
-
-    name: str
-    network: str
-    scaling: str
-    image_size: int
-    layers: Mapping[str, str]
-    default_layer: str
-    parameters: int
-    paper: str
-    arguments: Mapping[str, Any] = field(default_factory=dict)
-    top: tuple[str, ...] = ()
-    classifier: Mapping[str, str] = field(default_factory=dict)
-    imagenet: bool = True
-    weights_licence: str = "Apache-2.0; trained on ImageNet, whose own terms are non-commercial research"
-    research_only: bool = True
 
 
 def _vgg(layers: int, parameters: int, column: str) -> BackboneSpec:
@@ -124,6 +84,28 @@ _SPECS = (
         parameters=25_636_712,
         paper="He et al. 2015, Deep residual learning, arXiv:1512.03385, Table 1",
         weights_licence="MIT; trained on ImageNet, whose own terms are non-commercial research",
+    ),
+    BackboneSpec(
+        name="resnet50_torchvision",
+        network="zoo.backbones.resnet50_torchvision:resnet50_torchvision",
+        scaling="torch",
+        image_size=224,
+        layers={
+            "stage2": "layer1_2_out",
+            "stage3": "layer2_3_out",
+            "stage4": "layer3_5_out",
+            "stage5": "layer4_2_out",
+            "predictions": "fc",
+        },
+        default_layer="stage5",
+        top=("predictions",),
+        classifier={"fc": "dense"},
+        parameters=25_610_152,
+        imagenet=False,
+        state_dict=True,
+        paper="He et al. 2015, arXiv:1512.03385, Table 1, with the stride in the 3x3 convolution as in torchvision",
+        weights_licence="as stated where the weights come from; the networks of CSAILVision/places365 are CC BY, the "
+        "copyright of their pictures is their owners'",
     ),
     _mobilenet("", 1.0, 224, 4_253_864),
     _mobilenet("_075", 0.75, 192, 2_601_976),

@@ -8,9 +8,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from zoo.backbones.table import BackboneSpec
+from zoo.backbones.backbone_spec import BackboneSpec
+from zoo.backbones.state_dict import read_state_dict, refuse_pickled
+from zoo.backbones.table import BACKBONES
 from zoo.checks import existing, listing
 from zoo.errors import WeightsError
 
@@ -19,23 +21,23 @@ WEIGHTS_FOLDER = "MIZOO_WEIGHTS"
 
 @dataclass(frozen=True)
 class WeightsFile:
-    """An open HDF5 file of weights.
+    """An open file of weights.
 
     Attributes:
         path: Of the file.
-        by_order: True for the HDF5 of Keras 1 and 2, whose layers are matched by their order; False for a
-            Keras 3 `.weights.h5`, whose groups are named after the class of the layer and counted.
+        matched: How layers and groups belong together: by their "order" in the HDF5 of Keras 1 and 2; by the
+            "kind" of the layer, counted, in a Keras 3 `.weights.h5`; by "name" in a state dict of PyTorch.
         groups: Name of the layer (or group) -> its datasets in the order of `layer.weights`.
     """
 
     path: Path
-    by_order: bool
+    matched: Literal["order", "kind", "name"]
     groups: Mapping[str, list[Any]]
 
     def classes(self, spec: BackboneSpec) -> int | None:
         """Returns the number of classes of the classifier in the file, or None if it has no classifier."""
         layer, group = list(spec.classifier.items())[-1] if spec.classifier else ("", "")
-        found = self.groups.get(layer if self.by_order else group)
+        found = self.groups.get(group if self.matched == "kind" else layer)
         return int(found[0].shape[-1]) if found else None
 
 
@@ -54,20 +56,24 @@ def find_weights(weights: str | os.PathLike[str]) -> Path:
     except ValueError as error:
         raise WeightsError(
             str(error).splitlines()[0],
-            expected='a .weights.h5 or .h5 file, "imagenet", or nothing',
+            expected='a .weights.h5, .h5 or .npz file, "imagenet", or nothing',
             fix=f"--set weights=PATH, or a file name in the folder {WEIGHTS_FOLDER} ({folder or 'not set'})",
         ) from error
 
 
 @contextmanager
 def open_weights(path: Path) -> Iterator[WeightsFile]:
-    """Opens a Keras 3 `.weights.h5` or the HDF5 of Keras 1 and 2.
+    """Opens a Keras 3 `.weights.h5`, the HDF5 of Keras 1 and 2, or a state dict of PyTorch in a `.npz`.
 
     Raises:
-        WeightsError: It is neither.
+        WeightsError: It is none of these.
     """
     import h5py
 
+    refuse_pickled(path)
+    if path.suffix == ".npz":
+        yield WeightsFile(path, "name", read_state_dict(path))
+        return
     try:
         file = h5py.File(path)
     except OSError as error:
@@ -77,9 +83,9 @@ def open_weights(path: Path) -> Iterator[WeightsFile]:
     with file:
         legacy = file.get("model_weights", file)
         if "layer_names" in legacy.attrs:
-            yield WeightsFile(path, True, _legacy_groups(legacy))
+            yield WeightsFile(path, "order", _legacy_groups(legacy))
         elif "layers" in file:
-            yield WeightsFile(path, False, _keras3_groups(file["layers"]))
+            yield WeightsFile(path, "kind", _keras3_groups(file["layers"]))
         else:
             raise WeightsError(
                 f"{path} holds no Keras weights; its groups are {listing(sorted(file))}.",
@@ -101,13 +107,20 @@ def load_strictly(file: WeightsFile, network: Any, trunk: Any, spec: BackboneSpe
         WeightsError: A weight of the trunk is missing or has another shape, or the file holds layers that are
             not of this network; the text names the layer.
     """
-    pairs = _by_order(file, network) if file.by_order else _by_group(network)
+    if file.matched == "name" and not spec.state_dict:
+        raise WeightsError(
+            f"{file.path} is a state dict of PyTorch, '{spec.name}' takes weights of Keras.",
+            expected=f"a state dict of {', '.join(s.name for s in BACKBONES.values() if s.state_dict)}",
+            fix="name the backbone that the file belongs to",
+        )
+    match = {"order": _by_order, "kind": _by_kind, "name": _by_name}[file.matched]
+    pairs = match(file, network)
     needed = {id(layer) for layer in trunk.layers}
     for layer, group in pairs:
         if id(layer) in needed:
             _assign(file, layer, group, spec)
     known = {group for _, group in pairs}
-    classifier = set(spec.classifier if file.by_order else spec.classifier.values())
+    classifier = set(spec.classifier.values() if file.matched == "kind" else spec.classifier)
     foreign = [group for group in file.groups if group not in known | classifier]
     if foreign:
         raise WeightsError(
@@ -132,8 +145,14 @@ def _assign(file: WeightsFile, layer: Any, group: str, spec: BackboneSpec) -> No
         variable.assign(dataset[()])
 
 
-def _by_group(network: Any) -> list[tuple[Any, str]]:
+def _by_name(file: WeightsFile, network: Any) -> list[tuple[Any, str]]:
+    del file
+    return [(layer, layer.name) for layer in network.layers if layer.weights]
+
+
+def _by_kind(file: WeightsFile, network: Any) -> list[tuple[Any, str]]:
     """Pairs layers with Keras 3 groups: `conv2d`, `conv2d_1`, ... in the order of `network.layers`."""
+    del file
     pairs, counts = [], dict[str, int]()
     for layer in network.layers:
         kind = re.sub(

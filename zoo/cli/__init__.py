@@ -10,7 +10,19 @@ from typing import Any, NoReturn
 
 import typer
 
-from zoo.cli import card, catalogue, distill, quickstart, quiet, search, serving, store, training, vocabulary
+from zoo.cli import (
+    card,
+    catalogue,
+    convert,
+    distill,
+    quickstart,
+    quiet,
+    search,
+    serving,
+    store,
+    training,
+    vocabulary,
+)
 
 app = typer.Typer(
     name="mizoo",
@@ -45,9 +57,10 @@ for command in (
 
 app.add_typer(store.store_app)
 app.add_typer(search.index_app)
+app.add_typer(convert.convert_app)
 
 # The commands that need tensorflow; the others work in the base install and must not wait for it.
-_HEAVY = {"prepare", "train", "evaluate", "distill", "export", "quickstart"}
+_HEAVY = {"prepare", "train", "evaluate", "distill", "convert", "export", "quickstart"}
 
 
 def main() -> None:

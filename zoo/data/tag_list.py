@@ -13,7 +13,7 @@ from zoo.errors import DataError, nearest
 from zoo.files import csv_text, write_text
 from zoo.preprocessing.text import tokenize
 
-SHIPPED = ("coco_nouns", "coco_curated")
+SHIPPED = ("coco_nouns", "coco_curated", "scene_nouns")
 
 VOCABULARIES = Path(__file__).parent / "vocabularies"
 _COLUMNS = ["tag", "captions", "forms"]
@@ -93,7 +93,7 @@ def read_tag_list(name_or_path: str | Path) -> TagList:
     are separated by spaces.
 
     Args:
-        name_or_path: "coco_nouns", "coco_curated", or a file.
+        name_or_path: A name of `SHIPPED`, or a file.
 
     Returns:
         The list, in the order of the file.

@@ -12,15 +12,21 @@ from zoo.errors import ConfigError
 
 
 @dataclass(frozen=True)
-class TaggingConfig(CaptionedConfig):
-    """What all taggers have in common."""
+class TaggedConfig(CaptionedConfig):
+    """Pictures with captions, and the words that are looked for in them."""
 
     vocabulary: str | None = setting(
-        None, "tag list: a CSV of `mizoo vocabulary`, or coco_nouns, coco_curated; none = tags.csv beside the data",
+        None, "tag list: a CSV of `mizoo vocabulary`, or coco_nouns, coco_curated, scene_nouns; none = tags.csv beside the data",
         path=True,
     )
     min_captions: int = setting(1, "leave out tags that fewer captions of the list's corpus mention")
     most_tags: int | None = setting(None, "keep only so many of the most frequent tags")
+
+
+@dataclass(frozen=True)
+class TaggingConfig(TaggedConfig):
+    """What all taggers have in common."""
+
     batch_size: int = setting(64, "examples per step")
     learning_rate: float = setting(3e-4, "of Adam")
     patience: int | None = setting(

@@ -17,7 +17,7 @@ from zoo.data.tag_targets import tag_targets
 from zoo.data.word_vectors import read_word_vectors
 from zoo.errors import ConfigError, DataError
 from zoo.losses.beta_binomial import MOST_CAPTIONS
-from zoo.models.tagging.config import TaggingConfig, WordVectorsConfig
+from zoo.models.tagging.config import TaggedConfig, WordVectorsConfig
 
 if TYPE_CHECKING:
     from zoo.recipe import DataOptions
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 SPLITS = ("train", "validation", "test")
 
 
-def read_splits(data: str | Path, config: TaggingConfig, options: DataOptions) -> Splits:
+def read_splits(data: str | Path, config: TaggedConfig, options: DataOptions) -> Splits:
     """Reads a captioned data set for a tagger.
 
     Args:
@@ -68,7 +68,7 @@ def read_splits(data: str | Path, config: TaggingConfig, options: DataOptions) -
     return Splits(**{name: split(name) for name in SPLITS}, facts=facts, name=captioned.name)
 
 
-def _tag_list(captioned: CaptionedImages, config: TaggingConfig) -> TagList:
+def _tag_list(captioned: CaptionedImages, config: TaggedConfig) -> TagList:
     source = config.vocabulary or captioned.tag_list
     if source is None:
         raise ConfigError(

@@ -1,0 +1,1 @@
+"""Fusing frozen networks that were trained on different data."""
