@@ -91,7 +91,7 @@ _TINY_FUSION = {
 }
 CASES |= {
     "layer_concat_svm": _TINY_FUSION | {"layers": ("first:conv4", "svd_fc")},
-    "mpn_cbp": _TINY_FUSION | {"layers": ("svd_cam",), "dimensions": 64},
+    "mpn_cbp": _TINY_FUSION | {"layers": ("svd_cam",), "dimensions": 64, "align_maps": True},
     "scene_network": {
         "backbone": "mobilenet_025",
         "weights": "HEADED",

@@ -61,8 +61,10 @@ CELLS = [
 
 def config_of(cell: Cell, networks: Mapping[str, Any]) -> FusionConfig:
     """The config of a cell, which is a preset of the recipe."""
-    kind = MpnCbpConfig if cell.table == "mpn_cbp" else ConcatConfig
-    return kind(layers=tuple(f"{one}:{cell.row}" for one in COLUMNS[cell.column]), **networks)
+    layers = tuple(f"{one}:{cell.row}" for one in COLUMNS[cell.column])
+    if cell.table == "mpn_cbp":
+        return MpnCbpConfig(layers=layers, align_maps=True, **networks)
+    return ConcatConfig(layers=layers, **networks)
 
 
 def rows_model(networks: Mapping[str, Any]) -> keras.Model:

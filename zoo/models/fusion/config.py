@@ -139,6 +139,9 @@ class MpnCbpConfig(FusionConfig):
     """Second-order statistics of the networks' channels."""
 
     dimensions: int = setting(5000, "length of the compact bilinear feature")
+    align_maps: bool = setting(
+        False, "enlarge or reduce the second network's map to the grid of the first; else two grids are an error"
+    )
     sketch_seed: int = setting(0, "of its hashes and signs")
 
     def check_layers(self, layers: tuple[Layer, ...]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from zoo.backbones.digest import backbone_digest
+from zoo.errors import ConfigError
 from zoo.layers.compact_bilinear_pooling import CompactBilinearPooling
 from zoo.layers.signed_square_root import SignedSquareRoot
 from zoo.layers.sub_matrix_square_root import SubMatrixSquareRoot
@@ -108,6 +109,7 @@ def _compact_bilinear(config: FusionConfig, tensors: list[Any], name: str) -> An
     """MPN-CBP: square root of the second-order matrix of all channels, sketched, signed root, length 1."""
     assert isinstance(config, MpnCbpConfig)
     maps = [_as_map(tensor, f"{name}_1x1_{number}") for number, tensor in enumerate(tensors, 1)]
+    _check_grids(maps, config)
     maps = _on_one_grid(maps, name)  # before the length: a map that is enlarged becomes longer
     if config.unit_parts:
         maps = [
@@ -119,6 +121,17 @@ def _compact_bilinear(config: FusionConfig, tensors: list[Any], name: str) -> An
     x = CompactBilinearPooling(config.dimensions, seed=config.sketch_seed, name=f"{name}_sketch")(x)
     x = SignedSquareRoot(name=f"{name}_signed_root")(x)
     return keras.layers.UnitNormalization(name=f"{name}_unit")(x)
+
+
+def _check_grids(maps: list[Any], config: MpnCbpConfig) -> None:
+    grids = [tuple(one.shape[1:3]) for one in maps]
+    if len(set(grids)) > 1 and not config.align_maps:
+        (first, second), layers = grids, [f"{layer.network}:{layer.name}" for layer in config.chosen]
+        raise ConfigError(
+            f"{layers[0]} has a grid of {first[0]} x {first[1]} and {layers[1]} one of {second[0]} x {second[1]}.",
+            expected="maps of one grid",
+            fix="--set align_maps=true, or a second_image_size that gives the same grid",
+        )
 
 
 def _as_map(tensor: Any, name: str) -> Any:

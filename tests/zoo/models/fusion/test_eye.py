@@ -118,8 +118,14 @@ def test_features_of_many_configs_are_those_of_each(networks):
 
 
 def test_a_second_network_may_see_another_size(networks, caplog):
+    settings = networks | {"layers": ("svd_cam",), "dimensions": 64, "second_image_size": 96}
     with caplog.at_level("WARNING"):
-        eye = build_eye(MpnCbpConfig(layers=("svd_cam",), dimensions=64, second_image_size=96, **networks))
+        eye = build_eye(MpnCbpConfig(align_maps=True, **settings))
+    with pytest.raises(ConfigError) as error:
+        build_eye(MpnCbpConfig(**settings))
+    assert str(error.value).startswith(
+        "first:svd_cam has a grid of 2 x 2 and second:svd_cam one of 3 x 3.\nExpected: maps of one grid"
+    )
     assert "sees pictures of 96 pixels, enlarged from 64: set image_size=96" in caplog.text
     found = eye.predict(PICTURES, verbose=0)
     assert found["svd_cam"].shape == (3, 2, 2, 14)  # on the grid of the first

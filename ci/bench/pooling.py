@@ -1,11 +1,11 @@
 """How long second-order pooling takes beside the published ways of computing the same numbers.
 
-    python -m ci.bench.pooling_speed
+    python -m ci.bench.pooling
 
 Drawn maps (a time does not depend on them) and the default settings of the layers; every way is a compiled tensorflow
 function of the same input. Within a row all ways take turns in one loop; medians. The published forms of compact
 bilinear pooling are those of its PyTorch (dense sketch) and TensorFlow (sparse sketch) versions: a complex Fourier
-transform of either sketch and an inverse one at every position. Writes ci/bench/results/pooling_speed.json.
+transform of either sketch and an inverse one at every position. Writes ci/bench/results/pooling.json.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from zoo.layers.matrix_power_normalization import MatrixPowerNormalization
 from zoo.layers.positions import as_positions
 from zoo.layers.sub_matrix_square_root import SubMatrixSquareRoot
 
-COMMAND = "python -m ci.bench.pooling_speed --repetitions {repetitions}"
+COMMAND = "python -m ci.bench.pooling --repetitions {repetitions}"
 POSITIONS, DIMENSIONS = 49, 5000
 BATCHES, CHANNELS = (1, 8), (1000, 2048)
 # (channels, positions): the covariances of MPN-COV behind its 1x1 convolution, at two resolutions.
@@ -52,7 +52,7 @@ def main() -> None:
     show("sub-matrix square root, 7x7, ms", roots)
     show("matrix power normalisation, ms", powers)
     write_report(
-        "pooling_speed",
+        "pooling",
         command=COMMAND.format(repetitions=given.repetitions),
         data="random maps",
         seeds=[],
