@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -66,3 +67,28 @@ def example_image(index: int) -> bytes:
 def example_images(rows: int) -> list[bytes]:
     """Returns the bytes of the first `rows` drawn pictures."""
     return [example_image(index) for index in range(rows)]
+
+
+def example_files(rows: int) -> dict[str, np.ndarray]:
+    """Returns drawn pictures as the inputs of a signature that takes files: `image_bytes`, objects `[rows]`."""
+    return {"image_bytes": np.array(example_images(rows), object)}
+
+
+def example_pixels(size: int) -> Callable[[int], dict[str, np.ndarray]]:
+    """Returns what makes so many drawn pictures the inputs of a signature that takes arrays.
+
+    Args:
+        size: Side in pixels.
+
+    Returns:
+        rows -> `image`, uint8 `[rows, size, size, 3]`, decoded and resized as served files are.
+    """
+
+    def pixels(rows: int) -> dict[str, np.ndarray]:
+        import tensorflow as tf
+
+        from zoo.preprocessing.image import decode_batch
+
+        return {"image": decode_batch(tf.constant(example_images(rows)), size).numpy()}
+
+    return pixels

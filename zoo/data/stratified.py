@@ -37,7 +37,28 @@ def stratified_rows(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
     quota, remainder = np.divmod(count * sizes, len(labels))
     by_remainder = np.lexsort((rng.permutation(len(sizes)), -remainder))
     quota[by_remainder[: count - quota.sum()]] += 1
-    shuffled = rng.permutation(len(labels))
+    return _first_of_each(labels, quota, rng.permutation(len(labels)))
+
+
+def rows_per_class(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """Chooses the same number of rows of every class at random.
+
+    Args:
+        labels: int `[rows]`, none negative; every class has at least `count` rows.
+        count: Rows of each class.
+        seed: Of the choice; another count makes another one.
+
+    Returns:
+        int64 `[count * classes]`, ascending; a function of the arguments.
+    """
+    rng = np.random.default_rng([seed, count])
+    quota = np.full(labels.max() + 1, count)
+    return _first_of_each(labels, quota, rng.permutation(len(labels)))
+
+
+def _first_of_each(labels: np.ndarray, quota: np.ndarray, shuffled: np.ndarray) -> np.ndarray:
+    """The first `quota[k]` rows of each class k in the order of `shuffled`; ascending."""
+    sizes = np.bincount(labels)
     by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
     rank = np.arange(len(labels)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     return np.sort(by_class[rank < np.repeat(quota, sizes)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from zoo.data.stratified import split_off, stratified_rows
+from zoo.data.stratified import rows_per_class, split_off, stratified_rows
 from zoo.errors import DataError
 
 
@@ -71,3 +71,12 @@ def test_more_rows_than_there_are(count):
         DataError, match=rf"^{count} rows are asked for\.\nExpected: 0\.\.10, the rows there are"
     ):
         stratified_rows(np.arange(10) % 2, count, 0)
+
+
+def test_so_many_rows_of_every_class():
+    labels = np.array([0, 1, 1, 0, 2, 1, 2, 0, 2, 2])
+    chosen = rows_per_class(labels, 2, seed=0)
+    assert np.bincount(labels[chosen]).tolist() == [2, 2, 2]
+    assert (np.diff(chosen) > 0).all()
+    assert rows_per_class(labels, 2, seed=0).tolist() == chosen.tolist()
+    assert any(rows_per_class(labels, 2, seed=seed).tolist() != chosen.tolist() for seed in range(1, 5))

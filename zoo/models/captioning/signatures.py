@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from export.signatures import Input, Signature
-from zoo.data.examples import example_images
+from zoo.data.examples import example_files, example_images
 from zoo.errors import ExportError
 from zoo.models.captioning.tokens import PADDING
 from zoo.models.captioning.words import TokenTable
@@ -82,9 +82,6 @@ def caption_signatures(trio: CaptionTrio) -> list[Signature]:
             "cut_words": said.cut,
         }
 
-    def files(rows: int) -> dict[str, np.ndarray]:
-        return {"image_bytes": np.array(example_images(rows), object)}
-
     def pixels(rows: int) -> dict[str, np.ndarray]:
         return {"image": decoded(tf.constant(example_images(rows))).numpy()}
 
@@ -105,7 +102,7 @@ def caption_signatures(trio: CaptionTrio) -> list[Signature]:
             "serving_default",
             {"image_bytes": texts, "code": numbers},
             serving_default,
-            lambda rows: files(rows) | codes(rows),
+            lambda rows: example_files(rows) | codes(rows),
         ),
         Signature(
             "tensor",
@@ -117,13 +114,13 @@ def caption_signatures(trio: CaptionTrio) -> list[Signature]:
             "sample",
             {"image_bytes": texts, "seed": Input("int64", (None,))},
             sample,
-            lambda rows: files(rows) | seeds(rows),
+            lambda rows: example_files(rows) | seeds(rows),
         ),
         Signature(
             "infer_code",
             {"image_bytes": texts, "caption": texts},
             infer_code,
-            lambda rows: files(rows) | captions(rows),
+            lambda rows: example_files(rows) | captions(rows),
             tracked=(words.table,),
         ),
     ]

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from export.signatures import Input, Signature
-from zoo.data.examples import example_images
+from zoo.data.examples import example_files, example_pixels
 from zoo.errors import ExportError
 from zoo.surgery.graph import graph_of
 
@@ -69,22 +69,17 @@ def classifier_signatures(model: Classifier) -> list[Signature]:
         maps = inside(decode_batch(image_bytes, height), training=False)
         return {name: tf.cast(maps[name], tf.float32) for name in maps if name != "features"}
 
-    def files(rows: int) -> dict[str, np.ndarray]:
-        return {"image_bytes": np.array(example_images(rows), object)}
-
-    def pixels(rows: int) -> dict[str, np.ndarray]:
-        return {"image": decode_batch(tf.constant(example_images(rows)), height).numpy()}
-
+    pixels = example_pixels(height)
     image_bytes = {"image_bytes": Input("string", (None,))}
     image = {"image": Input("uint8", (None, None, None, 3))}
     found = [
-        Signature("serving_default", image_bytes, serving_default, files),
+        Signature("serving_default", image_bytes, serving_default, example_files),
         Signature("tensor", image, tensor, pixels),
         Signature("features", image, features, pixels),
-        Signature("logits", image_bytes, logits, files),
+        Signature("logits", image_bytes, logits, example_files),
     ]
     if model.cuts:
-        found.append(Signature("block_features", image_bytes, block_features, files))
+        found.append(Signature("block_features", image_bytes, block_features, example_files))
     return found
 
 

@@ -9,9 +9,8 @@ from zoo.backbones.table import FOREIGN_PREFIXES, backbone_names
 from zoo.checks import check_fraction
 from zoo.config import setting
 from zoo.errors import ConfigError
+from zoo.fitting.cross_validation import C_VALUES
 from zoo.models.fusion.layer_names import FROM_THE_HEAD, MAPS, NETWORKS, STAGES, VECTORS, Layer, read_layers
-
-CHOICES_OF_C = (0.01, 0.1, 1.0, 10.0)
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ class FusionConfig:
     )
     c: float | None = setting(
         None,
-        f"weight of mistakes against |w|^2; none = the best of {CHOICES_OF_C} by cross-validation in training",
+        f"weight of mistakes against |w|^2; none = the best of {C_VALUES} by cross-validation in training",
     )
     folds: int = setting(5, "of the cross-validation that chooses c")
     per_class: int | None = setting(

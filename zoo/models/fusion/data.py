@@ -12,6 +12,7 @@ import numpy as np
 from zoo.data.batches import Split, Splits
 from zoo.data.feature_cache import extract_features
 from zoo.data.labelled import LabelledPart, open_labelled
+from zoo.data.stratified import rows_per_class
 from zoo.errors import ConfigError, DataError
 from zoo.models.fusion.eye import FEATURES, build_eye, eye_digest
 from zoo.models.fusion.map_classes import map_classes
@@ -86,13 +87,7 @@ def _per_class(part: LabelledPart, classes: tuple[str, ...], config: FusionConfi
             expected=f"at most {counts.min()}",
             fix=f"--set per_class={counts.min()}, or a smaller validation_fraction or test_fraction",
         )
-    rng = np.random.default_rng([config.split_seed, wanted])
-    order = rng.permutation(len(part))
-    rank = np.zeros(len(part), int)
-    for label in range(len(classes)):
-        own = order[part.labels[order] == label]
-        rank[own] = np.arange(len(own))
-    return part.take(np.flatnonzero(rank < wanted))
+    return part.take(rows_per_class(part.labels, wanted, config.split_seed))
 
 
 def _split(part: LabelledPart, eye: keras.Model, key: dict[str, Any], options: DataOptions) -> Split:

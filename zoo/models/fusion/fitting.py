@@ -11,10 +11,10 @@ import numpy as np
 from zoo.checks import listing
 from zoo.errors import DataError
 from zoo.files import csv_text, write_text
+from zoo.fitting.cross_validation import C_VALUES
 from zoo.fitting.linear_classifier import LinearClassifier
 from zoo.fitting.linear_svm import fit_linear_svm
 from zoo.fitting.logistic import fit_logistic
-from zoo.models.fusion.config import CHOICES_OF_C
 from zoo.models.fusion.eye import FEATURES
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def fit_classifier(model: FusionClassifier, splits: Splits, run: Run, config: Fu
     Raises:
         DataError: C is to be chosen, and a class has one training picture.
     """
-    choices = CHOICES_OF_C if config.c is None else (config.c,)
+    choices = C_VALUES if config.c is None else (config.c,)
     alone = np.flatnonzero(np.bincount(splits.train.targets["label"]) == 1)
     if len(choices) > 1 and len(alone):
         raise DataError(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from export.signatures import Input, Signature
-from zoo.data.examples import example_images
+from zoo.data.examples import example_files, example_pixels
 
 if TYPE_CHECKING:
     from zoo.models.fusion.scene_network import SceneNetwork
@@ -36,13 +36,8 @@ def scene_signatures(model: SceneNetwork) -> list[Signature]:
     def tensor(image: Any) -> dict[str, Any]:
         return answer(resize_batch(image, size))
 
-    def files(rows: int) -> dict[str, np.ndarray]:
-        return {"image_bytes": np.array(example_images(rows), object)}
-
-    def pixels(rows: int) -> dict[str, np.ndarray]:
-        return {"image": decode_batch(tf.constant(example_images(rows)), size).numpy()}
-
+    pixels = example_pixels(size)
     return [
-        Signature("serving_default", {"image_bytes": Input("string", (None,))}, serving_default, files),
+        Signature("serving_default", {"image_bytes": Input("string", (None,))}, serving_default, example_files),
         Signature("tensor", {"image": Input("uint8", (None, None, None, 3))}, tensor, pixels),
     ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from export.signatures import Input, Signature
-from zoo.data.examples import example_images
+from zoo.data.examples import example_files, example_pixels
 from zoo.models.fusion.eye import FEATURES
 
 if TYPE_CHECKING:
@@ -54,18 +54,13 @@ def fusion_signatures(model: FusionClassifier) -> list[Signature]:
         seen = eye(decode_batch(image_bytes, size), training=False)
         return {label: seen[label] for label in labels}
 
-    def files(rows: int) -> dict[str, np.ndarray]:
-        return {"image_bytes": np.array(example_images(rows), object)}
-
-    def pixels(rows: int) -> dict[str, np.ndarray]:
-        return {"image": decode_batch(tf.constant(example_images(rows)), size).numpy()}
-
+    pixels = example_pixels(size)
     image_bytes = {"image_bytes": Input("string", (None,))}
     found = [
-        Signature("serving_default", image_bytes, serving_default, files),
+        Signature("serving_default", image_bytes, serving_default, example_files),
         Signature("tensor", {"image": Input("uint8", (None, None, None, 3))}, tensor, pixels),
-        Signature("embed", image_bytes, embed, files),
-        Signature("layers", image_bytes, layers, files),
+        Signature("embed", image_bytes, embed, example_files),
+        Signature("layers", image_bytes, layers, example_files),
     ]
     return [*found, _maps(model)] if model.map_classes else found
 
@@ -98,7 +93,7 @@ def _maps(model: FusionClassifier) -> Signature:
 
     def examples(rows: int) -> dict[str, np.ndarray]:
         chosen = [names[i % len(names)].encode() for i in range(rows)]
-        return {"image_bytes": np.array(example_images(rows), object), "class_name": np.array(chosen, object)}
+        return example_files(rows) | {"class_name": np.array(chosen, object)}
 
     inputs = {"image_bytes": Input("string", (None,)), "class_name": Input("string", (None,))}
     return Signature("maps", inputs, maps, examples, tracked=(table,))

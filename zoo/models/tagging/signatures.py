@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from export.signatures import Input, Signature
-from zoo.data.examples import example_images
+from zoo.data.examples import example_files, example_pixels
 
 if TYPE_CHECKING:
     from zoo.models.tagging.tagger import ImageTagger
@@ -58,24 +58,19 @@ def tagging_signatures(model: ImageTagger) -> list[Signature]:
     def distribution(image_bytes: Any) -> dict[str, Any]:
         return {"mention": run(decode_batch(image_bytes, size))["mention"]}
 
-    def files(rows: int) -> dict[str, np.ndarray]:
-        return {"image_bytes": np.array(example_images(rows), object)}
-
-    def pixels(rows: int) -> dict[str, np.ndarray]:
-        return {"image": decode_batch(tf.constant(example_images(rows)), size).numpy()}
-
+    pixels = example_pixels(size)
     def columns(rows: int) -> dict[str, np.ndarray]:
         return {"index": np.arange(rows, dtype=np.int32) % len(model.tags)}
 
     image_bytes = {"image_bytes": Input("string", (None,))}
     found = [
-        Signature("serving_default", image_bytes, serving_default, files),
-        Signature("dense", image_bytes, dense, files),
+        Signature("serving_default", image_bytes, serving_default, example_files),
+        Signature("dense", image_bytes, dense, example_files),
         Signature("tensor", {"image": Input("uint8", (None, None, None, 3))}, tensor, pixels),
         Signature("describe", {"index": Input("int32", (None,))}, describe, columns),
     ]
     if "mention" in model.output:
-        found.append(Signature("distribution", image_bytes, distribution, files))
+        found.append(Signature("distribution", image_bytes, distribution, example_files))
     return found
 
 

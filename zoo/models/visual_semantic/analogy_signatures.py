@@ -10,7 +10,7 @@ import numpy as np
 from keras import ops
 
 from export.signatures import Input, Signature
-from zoo.data.examples import example_images
+from zoo.data.examples import example_files
 from zoo.models.visual_semantic.words import WordTable
 from zoo.preprocessing.text import split_words
 from zoo.search.edit import SMALLEST
@@ -91,7 +91,7 @@ class _Searched:
         def examples(rows: int) -> dict[str, np.ndarray]:
             words = self.model.vocabulary
             found: dict[str, np.ndarray] = {
-                "image_bytes": np.array(example_images(rows), object),
+                **example_files(rows),
                 "add": np.array([words[row % len(words)].encode() for row in range(rows)], object),
                 "remove": np.array([words[-1 - row % len(words)].encode() for row in range(rows)], object),
                 "weight": np.full(rows, DEFAULT_WEIGHT[measure], np.float32),

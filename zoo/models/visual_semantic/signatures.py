@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from export.signatures import Input, Signature
-from zoo.data.examples import example_images
+from zoo.data.examples import example_files, example_pixels
 from zoo.models.visual_semantic.words import WordTable
 
 if TYPE_CHECKING:
@@ -39,20 +39,15 @@ def embedding_signatures(model: VisualSemantic) -> list[Signature]:
         ids, unknown = words.ids(text)
         return {"embedding": model.text_encoder(ids, training=False), "unknown_words": unknown}
 
-    def files(rows: int) -> dict[str, np.ndarray]:
-        return {"image_bytes": np.array(example_images(rows), object)}
-
-    def pixels(rows: int) -> dict[str, np.ndarray]:
-        return {"image": decode_batch(tf.constant(example_images(rows)), size).numpy()}
-
+    pixels = example_pixels(size)
     def texts(rows: int) -> dict[str, np.ndarray]:
         known = [" ".join(model.vocabulary[row : row + 3]) for row in range(rows - 1)]
         return {"text": np.array([text.encode() for text in [*known, "Xyzzy!"]][:rows], object)}
 
     image_bytes = {"image_bytes": Input("string", (None,))}
     return [
-        Signature("serving_default", image_bytes, embed_image, files),
-        Signature("embed_image", image_bytes, embed_image, files),
+        Signature("serving_default", image_bytes, embed_image, example_files),
+        Signature("embed_image", image_bytes, embed_image, example_files),
         Signature("tensor", {"image": Input("uint8", (None, None, None, 3))}, tensor, pixels),
         Signature(
             "embed_text", {"text": Input("string", (None,))}, embed_text, texts, tracked=(words.table,)
