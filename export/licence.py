@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.backbones.table import FOREIGN_PREFIXES, get_backbone_spec
+from zoo.backbones.table import get_backbone_spec, is_foreign
 from zoo.catalog import get_spec
 from zoo.data.licences import data_terms
 from zoo.handles import STORE, split_version
@@ -45,22 +45,29 @@ def _data(name: str, stated: str | None) -> tuple[str, bool]:
 
 def _weights(run: Run) -> tuple[str, bool]:
     """Terms of the pretrained weights that the run started from, if any, and whether they are for research only."""
-    config = run.record["config"]
+    config, facts = run.record["config"], run.record["facts"]
     if "backbone" not in config:
         return get_spec(run.record["model"]).weights_licence, False
-    backbone, weights = config["backbone"], config.get("weights")
-    vectors = config.get("word_vectors")
-    more = f"; word vectors of {Path(vectors).name}: as their publisher states" if vectors else ""
+    found = [_network(config["backbone"], config.get("weights"), facts.get("backbone_sha256"))]
+    if second := config.get("second_backbone"):
+        found.append(_network(second, config.get("second_weights"), None))
+    if vectors := config.get("word_vectors"):
+        found.append((f"word vectors of {Path(vectors).name}: as their publisher states", False))
+    texts, research = zip(*found, strict=True)
+    return "; ".join(texts), any(research)
+
+
+def _network(backbone: str, weights: str | None, digest: str | None) -> tuple[str, bool]:
+    """Terms of one network's weights."""
     if backbone.startswith(STORE) and (terms := _fetched(backbone)):
-        return f"{backbone}: {terms['weights']}; trained on {terms['data']}{more}", terms["research_only"]
-    if backbone.startswith(FOREIGN_PREFIXES):
-        return f"{backbone}: as its publisher states; not judged here{more}", False
+        return f"{backbone}: {terms['weights']}; trained on {terms['data']}", terms["research_only"]
+    if is_foreign(backbone):
+        return f"{backbone}: as its publisher states; not judged here", False
     if weights is None:
-        return f"backbone and head trained from random weights{more}", False
+        return "backbone and head trained from random weights", False
     spec = get_backbone_spec(backbone)
-    digest = run.record["facts"].get("backbone_sha256")
-    origin = f"{backbone} from {Path(weights).name} (sha256 of the weights {digest})"
-    return f"{origin}: {spec.weights_licence}{more}", spec.research_only
+    whose = f" (sha256 of the weights {digest})" if digest else ""
+    return f"{backbone} from {Path(weights).name}{whose}: {spec.weights_licence}", spec.research_only
 
 
 def _fetched(handle: str) -> dict[str, Any] | None:

@@ -18,8 +18,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from ci.bench.distillation_speed import show, turns
 from ci.bench.report import write_report
+from ci.bench.timing import show, turns
 from zoo.catalog import get_spec
 from zoo.data.batches import Split
 from zoo.losses.adversarial import discriminator_loss, generator_loss

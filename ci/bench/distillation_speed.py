@@ -10,20 +10,16 @@ from __future__ import annotations
 
 import argparse
 import os
-import statistics
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras
-import numpy as np
-from rich.console import Console
-from rich.table import Table
 
 from ci.bench.distillation_cells import STUDENTS, TEACHER
 from ci.bench.report import write_report
+from ci.bench.timing import show, turns
 from zoo.catalog import get_spec
 from zoo.data.augmentation import PadCropFlip
 from zoo.data.batches import Splits
@@ -119,31 +115,10 @@ def precision_row(width: float, splits: Splits, repetitions: int) -> dict[str, A
     }
 
 
-def turns(calls: Mapping[str, Callable[[], Any]], repetitions: int) -> dict[str, float]:
-    """Median seconds of each call, after three to warm up."""
-    taken: dict[str, list[float]] = {name: [] for name in calls}
-    rng = np.random.default_rng(0)
-    for round_ in range(repetitions + 3):
-        for name in rng.permutation(list(calls)):
-            start = time.perf_counter()
-            calls[name]()
-            if round_ >= 3:
-                taken[name].append(time.perf_counter() - start)
-    return {name: statistics.median(seconds) for name, seconds in taken.items()}
-
-
 def network(name: str, width: float, splits: Splits) -> Any:
     """A fresh network of the catalogue."""
     recipe = get_spec(name).load().configured("cpu", {"width": width, "head_width": round(512 * width)})
     return recipe.network(**splits.facts)
-
-
-def show(title: str, rows: list[dict[str, Any]]) -> None:
-    """Prints rows as a table."""
-    table = Table(*rows[0], title=title, box=None, header_style="bold")
-    for row in rows:
-        table.add_row(*(f"{value:.3g}" if isinstance(value, float) else str(value) for value in row.values()))
-    Console(width=160).print(table)
 
 
 if __name__ == "__main__":

@@ -13,21 +13,17 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
 from ci.bench.fusion_cells import (
     CELLS,
-    COLUMNS,
-    CONCAT_ROWS,
-    MPN_CBP_ROWS,
     Bank,
     Cell,
     bank,
@@ -37,16 +33,17 @@ from ci.bench.fusion_cells import (
 )
 from ci.bench.fusion_claims import claims
 from ci.bench.fusion_figure import draw_heat_maps
+from ci.bench.fusion_tables import print_claims, print_tables
 from ci.bench.fusion_tasks import Task, actions, objects
 from ci.bench.fusion_trivial import trivial
 from ci.bench.report import RESULTS, write_report
 from zoo.backbones.digest import backbone_digest, network_digest
 from zoo.files import write_json
+from zoo.fitting.gram import gram
 from zoo.models.fusion.layer_names import STAGES
 from zoo.preprocessing.reading import iterate_images
 
 _TIMED = 8
-_TABLES = {"concat": ("Table 1: pooled layers", CONCAT_ROWS), "mpn_cbp": ("Table 2: MPN-CBP", MPN_CBP_ROWS)}
 
 
 def main() -> None:
@@ -86,7 +83,7 @@ def main() -> None:
         c = next(row["c"] for row in found if row["cell"] == "concat_conv5_IP")
         extra["heat_maps"][task.name] = heat_map(task, own, given.splits, c)
         extra["protocols"][task.name] = task.protocol
-        print_tables(task, found)
+        print_tables(task, found, times)
         # After each task: a bench that is killed leaves what it has.
         draw_heat_maps(extra["heat_maps"], RESULTS / "fusion_layers.png")
         path = write_report(
@@ -132,7 +129,10 @@ def task_rows(
         task.quality(sum(parts), test)
         for *parts, (_, test) in zip(scores["I"], scores["P"], splits, strict=True)
     ]
-    beside = {"mean of both scores, conv5": late_fusion} | trivial(task, splits)
+    beside = {
+        "mean of both scores, conv5": late_fusion,
+        "random projections of conv5, as long as svd_fc": random_projections(task, own, splits),
+    } | trivial(task, splits)
     rows = list(known.values())
     rows += [
         {"task": task.name, "cell": name, "table": "beside", "row": name, "column": "", "values": values}
@@ -141,6 +141,17 @@ def task_rows(
     for row in rows:
         row |= {"mean": float(np.mean(row["values"])), "deviation": float(np.std(row["values"], ddof=1))}
     return rows
+
+
+def random_projections(task: Task, own: Bank, splits: Sequence[tuple[np.ndarray, np.ndarray]]) -> list[float]:
+    """The metric of each split where svd_fc's class vectors are replaced by directions that know nothing."""
+    rng, parts = np.random.default_rng(0), []
+    for part in Cell("concat", "conv5", "I+P").parts:
+        seen = own.features(part)
+        width = own.features(replace(part, row="svd_fc")).shape[1]
+        projected = seen @ rng.standard_normal((seen.shape[1], width))
+        parts.append(projected / np.linalg.norm(projected, axis=1, keepdims=True))
+    return list(measured(task, gram(np.concatenate(parts, axis=1)), splits)["values"])
 
 
 def heat_map(task: Task, own: Bank, number: int, c: float) -> list[list[float]]:
@@ -159,43 +170,6 @@ def heat_map(task: Task, own: Bank, number: int, c: float) -> list[list[float]]:
         ]
         for first in STAGES
     ]
-
-
-def print_tables(task: Task, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Prints the tables in the report's form: I / P / I+P."""
-    known = {(row["table"], row["row"], row["column"]): row for row in rows}
-    for table, (title, names) in _TABLES.items():
-        title = f"{task.name}: {title}, {task.metric} %"
-        shown = Table("", *COLUMNS, "dimensions", "kB a picture", title=title, box=None)
-        for name in names:
-            cells = [known[table, name, column] for column in COLUMNS]
-            best = max(cell["mean"] for cell in cells)
-            marks = ("*" if cell["mean"] == best else "" for cell in cells)
-            texts = [f"{c['mean']:.1f} ± {c['deviation']:.1f}{m}" for c, m in zip(cells, marks, strict=True)]
-            sizes = [cell["dimensions"] for cell in cells]
-            kilobytes = [f"{4 * size / 1024:.1f}" for size in sizes]
-            shown.add_row(name, *texts, " / ".join(map(str, sizes)), " / ".join(kilobytes))
-        Console(width=140).print(shown)
-    for row in rows:
-        if row["table"] == "beside":
-            print(f"{row['row']}: {row['mean']:.1f} ± {row['deviation']:.1f}")
-
-
-def print_claims(found: Sequence[Mapping[str, Any]], times: Mapping[str, float]) -> None:
-    """Prints which of the report's claims hold, and what the features cost."""
-    table = Table("task", "claim", "difference", "splits", box=None)
-    for claim in found:
-        table.add_row(
-            claim["task"],
-            claim["claim"],
-            f"{claim['difference']:+.2f}",
-            f"{claim['wins']} of {claim['splits']}",
-        )
-    Console(width=140).print(table)
-    for name, taken in times.items():
-        print(f"{name}: {taken:.1f} ms a picture")
-    ratio = times["mpn_cbp_svd_cam_IP"] / times["mpn_cbp_conv5_IP"]
-    print(f"SVD-CAM in place of Conv5, MPN-CBP of I+P: {ratio:.2f} of the time (report: about 0.8)")
 
 
 def _networks(first: str, second: str, size: int, second_size: int) -> dict[str, Any]:

@@ -20,8 +20,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import numpy as np
 import tensorflow as tf
 
-from ci.bench.distillation_speed import show, turns
+from ci.bench.pooling_head import head_row
 from ci.bench.report import write_report
+from ci.bench.timing import show, turns
 from zoo.layers.compact_bilinear_pooling import CompactBilinearPooling
 from zoo.layers.matrix_power_normalization import MatrixPowerNormalization
 from zoo.layers.positions import as_positions
@@ -51,13 +52,15 @@ def main() -> None:
     show(f"compact bilinear pooling of narrow maps, {DIMENSIONS} dimensions, batch 8, ms", narrow)
     show("sub-matrix square root, 7x7, ms", roots)
     show("matrix power normalisation, ms", powers)
+    heads = [head_row(batch, given.repetitions) for batch in BATCHES]
+    show("MPN-CBP head beside a pass through MobileNetV2 at 224 pixels, ms", heads)
     write_report(
         "pooling",
         command=COMMAND.format(repetitions=given.repetitions),
         data="random maps",
         seeds=[],
         rows=rows,
-        extra={"narrow maps": narrow, "square roots": roots, "covariances": powers},
+        extra={"narrow maps": narrow, "square roots": roots, "covariances": powers, "heads": heads},
     )
 
 

@@ -521,8 +521,17 @@ class FakeRun:
             "(https://hockenmaier.cs.illinois.edu/8k-pictures.html)",
             True,
         ),
+        (
+            FakeRun(
+                "holiday", backbone="hub:/m", weights=None, second_backbone="vgg16", second_weights="/a/w.h5"
+            ),
+            "hub:/m: as its publisher states; not judged here; vgg16 from w.h5: CC BY 4.0; trained on ImageNet, "
+            "whose own terms are non-commercial research",
+            "holiday: not stated; the user’s own",
+            True,
+        ),
     ],
-    ids=["own", "imagenet", "hub"],
+    ids=["own", "imagenet", "hub", "two networks"],
 )
 def test_licence(run, weights, data, research_only):
     assert licence_of(run) == {

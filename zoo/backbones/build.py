@@ -9,10 +9,12 @@ from typing import Any
 import keras
 
 from zoo.backbones.backbone_spec import BackboneSpec
-from zoo.backbones.table import get_backbone_spec, get_layer_name
+from zoo.backbones.table import get_backbone_spec, get_layer_name, is_foreign
 from zoo.backbones.weights import find_weights, load_strictly, open_weights
 from zoo.errors import ConfigError, WeightsError
 from zoo.preprocessing.scaling import PixelScaling
+
+_FOREIGN_IMAGE_SIZE = 224
 
 
 @keras.saving.register_keras_serializable(package="mizoo")
@@ -74,22 +76,22 @@ def build_backbone(
     """
     if pool not in ("avg", None):
         raise ConfigError(f"Unknown pool '{pool}'.", expected='"avg" or None', fix='use pool="avg"')
+    size = image_size or usual_image_size(name)
     if name.startswith(("hub:", "store:")):
         from zoo.backbones.hub import HubFeatures, hub_scaling
 
         _refuse(name.partition(":")[0] + ":", weights)
-        size = image_size or 224
         trunk: Any = HubFeatures(name.removeprefix("hub:"), size, layer)
         scaling = scaling or hub_scaling(trunk)
     elif name.startswith("garden:"):
         from zoo.backbones.garden import garden_trunk
 
         _refuse("garden:", weights)
-        size, scaling = image_size or 224, scaling or "torch"
+        scaling = scaling or "torch"
         trunk = garden_trunk(name.removeprefix("garden:"), layer, size)
     else:
         spec = get_backbone_spec(name)
-        size, scaling = image_size or spec.image_size, scaling or spec.scaling
+        scaling = scaling or spec.scaling
         trunk = _trunk(spec, get_layer_name(spec, layer), weights, size)
         kind = keras.Model if train_batch_norm else InferenceNetwork
         trunk = kind(trunk.input, trunk.output, name=spec.name)
@@ -99,6 +101,15 @@ def build_backbone(
     last = keras.layers.GlobalAveragePooling2D if pooled else keras.layers.Identity
     features = last(name="features", dtype="float32")(features)
     return keras.Model(image, features, name=name.split(":")[0])
+
+
+def usual_image_size(name: str) -> int:
+    """Returns the side in pixels of a backbone's pictures where no size is set.
+
+    Raises:
+        ConfigError: Unknown name.
+    """
+    return _FOREIGN_IMAGE_SIZE if is_foreign(name) else get_backbone_spec(name).image_size
 
 
 def _trunk(spec: BackboneSpec, layer: str, weights: str | os.PathLike[str] | None, size: int) -> keras.Model:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from zoo.backbones.table import FOREIGN_PREFIXES
+from zoo.backbones.table import is_foreign
 from zoo.checks import check_fraction
 from zoo.config import setting
 from zoo.errors import ConfigError
@@ -31,15 +31,11 @@ class BackboneConfig(FitConfig):
         """Raises ConfigError on settings that contradict each other."""
         super().__post_init__()
         self.check_positive("image_size")
-        if self.end_to_end and self.backbone.startswith(FOREIGN_PREFIXES):
+        if self.end_to_end and is_foreign(self.backbone):
             raise ConfigError(
                 f"end_to_end is true, but '{self.backbone}' is always frozen.", fix="leave end_to_end out"
             )
-        if (
-            self.end_to_end is False
-            and self.weights is None
-            and not self.backbone.startswith(FOREIGN_PREFIXES)
-        ):
+        if self.end_to_end is False and self.weights is None and not is_foreign(self.backbone):
             raise ConfigError(
                 f"end_to_end is false and '{self.backbone}' has no weights: nothing in it would ever be trained.",
                 fix="set weights=PATH (or weights=imagenet), or leave end_to_end out",
@@ -50,7 +46,7 @@ class BackboneConfig(FitConfig):
         """Whether gradients reach the backbone; a `hub:`, `store:` or `garden:` one is always frozen."""
         if self.end_to_end is not None:
             return self.end_to_end
-        return self.weights is None and not self.backbone.startswith(FOREIGN_PREFIXES)
+        return self.weights is None and not is_foreign(self.backbone)
 
 
 @dataclass(frozen=True)

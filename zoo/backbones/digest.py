@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,10 +35,17 @@ def backbone_digest(model: Any, without: Sequence[str] = ()) -> str:
     left_out = {id(variable) for layer in model.layers if layer.name in without for variable in layer.weights}
     for variable in (one for one in model.weights if id(one) not in left_out):
         add(keras.ops.convert_to_numpy(variable))
-    for layer in model.layers:
+    for layer in _layers(model):
         if hasattr(layer, "foreign_digest"):
             digest.update(layer.foreign_digest().encode())
     return digest.hexdigest()
+
+
+def _layers(model: Any) -> Iterator[Any]:
+    """The layers of a model and of the models in it."""
+    for layer in model.layers:
+        yield layer
+        yield from _layers(layer) if hasattr(layer, "layers") else ()
 
 
 def network_digest(model: Any) -> str:

@@ -7,7 +7,12 @@ from collections.abc import Mapping
 from zoo.backbones.backbone_spec import BackboneSpec
 from zoo.errors import ConfigError, nearest
 
-FOREIGN_PREFIXES = ("hub:", "store:", "garden:")
+_FOREIGN_PREFIXES = ("hub:", "store:", "garden:")
+
+
+def is_foreign(name: str) -> bool:
+    """Whether a backbone is no network of the table, but one from elsewhere by its handle."""
+    return name.startswith(_FOREIGN_PREFIXES)
 
 
 def _vgg(layers: int, parameters: int, column: str) -> BackboneSpec:

@@ -77,10 +77,10 @@ def picture_inputs(
 
 def _image_files(paths: Sequence[Path], config: BackboneConfig, options: DataOptions) -> Any:
     """Files that tf.data decodes in every epoch; all are decoded once here, to name the bad ones beforehand."""
-    from zoo.backbones import get_backbone_spec
+    from zoo.backbones.build import usual_image_size
     from zoo.preprocessing.reading import readable_images
 
-    size = config.image_size or get_backbone_spec(config.backbone).image_size
+    size = config.image_size or usual_image_size(config.backbone)
     kept = readable_images(paths, size, skip_bad=options.skip_bad_images, progress=options.progress)
     return {"image": ImageFiles(tuple(paths[row] for row in kept), size)}, kept, {}
 

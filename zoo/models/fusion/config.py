@@ -5,12 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from zoo.backbones.table import FOREIGN_PREFIXES, backbone_names
+from zoo.backbones.table import is_foreign
 from zoo.checks import check_fraction
 from zoo.config import setting
 from zoo.errors import ConfigError
 from zoo.fitting.cross_validation import C_VALUES
-from zoo.models.fusion.layer_names import FROM_THE_HEAD, MAPS, NETWORKS, STAGES, VECTORS, Layer, read_layers
+from zoo.models.fusion.layer_names import (
+    FEATURES_OF_FOREIGN,
+    FROM_THE_HEAD,
+    MAPS,
+    NETWORKS,
+    STAGES,
+    VECTORS,
+    Layer,
+    read_layers,
+)
 
 
 @dataclass(frozen=True)
@@ -30,7 +39,7 @@ class FusionConfig:
     layers: tuple[str, ...] = setting(
         ("conv5",),
         f"LAYER of every network, or first:LAYER, second:LAYER; {', '.join((*STAGES, *FROM_THE_HEAD))}, or a feature "
-        "layer of the backbone",
+        "layer of the backbone; of hub:, store: and garden: one layer, 'features' for its default",
     )
     unit_parts: bool = setting(
         True,
@@ -88,11 +97,11 @@ class FusionConfig:
                     f"{name} is {value}.", expected="more than 0", fix=f"set {name} to such a number"
                 )
         for network, weights in (("backbone", "weights"), ("second_backbone", "second_weights")):
-            check_has_stages(getattr(self, network), network)
-            if getattr(self, network) and getattr(self, weights) is None:
+            name = getattr(self, network)
+            if name and not is_foreign(name) and getattr(self, weights) is None:
                 raise ConfigError(
-                    f"{network} is '{getattr(self, network)}' without {weights}: its features would be those of chance, and "
-                    "nothing here trains it.",
+                    f"{network} is '{name}' without {weights}: its features would be those of chance, and nothing here "
+                    "trains it.",
                     fix=f"set {weights}=PATH (or {weights}=imagenet)",
                 )
         if self.folds < 2:
@@ -109,23 +118,33 @@ class FusionConfig:
                     f"{', '.join(given)} is set, but there is no second network.",
                     fix="set second_backbone too",
                 )
+        for network in self.networks:
+            self._check_foreign(network)
         self.check_layers(self.chosen)
+
+    def _check_foreign(self, network: str) -> None:
+        """A network from elsewhere gives one feature, neither the maps of its stages nor its classifier."""
+        name = self.backbone if network == "first" else self.second_backbone
+        asked = [layer.name for layer in self.chosen if layer.network == network]
+        if name and is_foreign(name) and (len(asked) > 1 or set(asked) & {*STAGES, *FROM_THE_HEAD}):
+            raise ConfigError(
+                f"layers asks '{name}' for {', '.join(asked)}; of a network from elsewhere it is known what it gives, "
+                "neither its stages nor its classifier.",
+                expected=f"one layer: {FEATURES_OF_FOREIGN}, or one of its outputs by name",
+                fix=f"set layers={network}:{FEATURES_OF_FOREIGN} for it",
+            )
 
     def check_layers(self, layers: tuple[Layer, ...]) -> None:
         """Raises ConfigError unless this model can look at these layers; subclasses say which."""
 
 
-def check_has_stages(backbone: str | None, setting_name: str) -> None:
-    """Raises ConfigError for a network from elsewhere, which gives one feature alone."""
-    if backbone and backbone.startswith(FOREIGN_PREFIXES):
-        raise ConfigError(
-            f"{setting_name} is '{backbone}', which gives one feature, neither the maps of its stages nor its classifier.",
-            expected=f"one of {', '.join(backbone_names())}",
-            fix=f"set {setting_name} to one of these",
-        )
-
-
 _OF_THE_SECOND = ("second_weights", "second_image_size", "second_drop_classes", "second_class_names")
+
+NETWORK_SETTINGS = (
+    *("backbone", "weights", "image_size", "drop_classes"),
+    *("second_backbone", "second_weights", "second_image_size", "second_drop_classes"),
+)
+"""What makes the networks; the other settings say what is done with their layers."""
 
 
 @dataclass(frozen=True)

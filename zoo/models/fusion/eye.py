@@ -12,7 +12,7 @@ from zoo.errors import ConfigError
 from zoo.layers.compact_bilinear_pooling import CompactBilinearPooling
 from zoo.layers.signed_square_root import SignedSquareRoot
 from zoo.layers.sub_matrix_square_root import SubMatrixSquareRoot
-from zoo.models.fusion.config import FusionConfig, MpnCbpConfig
+from zoo.models.fusion.config import NETWORK_SETTINGS, FusionConfig, MpnCbpConfig
 from zoo.models.fusion.layer_names import MAPS
 from zoo.models.fusion.views import Views
 
@@ -68,10 +68,18 @@ def build_rows(configs: Mapping[str, FusionConfig]) -> keras.Model:
         Model from `image` to {name: `[N, D]`}, each the `features` of its config.
 
     Raises:
-        ConfigError: As `build_eye`.
+        ConfigError: As `build_eye`, or the networks or sizes of two configs differ.
         WeightsError: As `build_eye`.
     """
-    some = next(iter(configs.values()))
+    name, some = next(iter(configs.items()))
+    for other, config in configs.items():
+        differ = [one for one in NETWORK_SETTINGS if getattr(config, one) != getattr(some, one)]
+        if differ:
+            raise ConfigError(
+                f"'{name}' and '{other}' differ in {', '.join(differ)}.",
+                expected="configs of the same networks",
+                fix="build_rows once for each choice of networks",
+            )
     networks = dict.fromkeys(name for config in configs.values() for name in _networks(config))
     views = Views(some, tuple(networks))
     return _frozen(views.image, {name: _features(one, views, name) for name, one in configs.items()}, "rows")

@@ -17,6 +17,9 @@ VECTORS = ("fc", "svd_fc")
 MAPS = ("cam", "svd_cam")
 """The same at every position, before pooling."""
 
+FEATURES_OF_FOREIGN = "features"
+"""What a network from elsewhere (`hub:`, `store:`, `garden:`) gives, where it gives one thing."""
+
 FROM_THE_HEAD = (*VECTORS, *MAPS)
 
 

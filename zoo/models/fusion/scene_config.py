@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from zoo.backbones.table import backbone_names, is_foreign
 from zoo.config import setting
 from zoo.errors import ConfigError
-from zoo.models.fusion.config import check_has_stages
 from zoo.models.tagging.config import TaggedConfig
 
 
@@ -45,7 +45,12 @@ class SceneConfig(TaggedConfig):
 
     def __post_init__(self) -> None:
         """Raises ConfigError on settings that contradict each other."""
-        check_has_stages(self.backbone, "backbone")
+        if is_foreign(self.backbone):
+            raise ConfigError(
+                f"backbone is '{self.backbone}', which cannot be tuned.",
+                expected=f"one of {', '.join(backbone_names())}",
+                fix="e.g. backbone=mobilenet_075",
+            )
         super().__post_init__()
         self.check_positive("head_epochs", "head_rate", "tuned_from_stride", "most_tags")
         if self.positive_weight < 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -83,7 +84,7 @@ class SceneNetwork(keras.Model):
         for layer in self.network.layers:
             head = head or isinstance(layer, keras.layers.GlobalAveragePooling2D)
             if layer.weights:
-                layer.trainable = head or (stride is not None and size / layer.input.shape[1] >= stride)
+                layer.trainable = head or (stride is not None and _stride(size, layer.input.shape[1]) >= stride)
 
     def save_backbone(self, path: Path) -> Path:
         """Writes the weights as the backbone's own, for `build_backbone(..., weights=path)`; whole or not at all."""
@@ -111,6 +112,11 @@ class SceneNetwork(keras.Model):
         """Builds the network, then the whole."""
         network = keras.saving.deserialize_keras_object(config["network"], custom_objects=custom_objects)
         return cls(**{**config, "network": network})
+
+
+def _stride(size: int, side: int) -> int:
+    """The stride of a map, a power of two; padding and odd sides make a map larger than size / stride, never smaller."""
+    return 2 ** math.ceil(math.log2(size / side))
 
 
 def classifier_network(

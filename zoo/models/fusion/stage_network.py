@@ -13,10 +13,11 @@ import numpy as np
 
 from zoo.backbones import BackboneSpec, build_backbone, get_backbone_spec
 from zoo.backbones.build import InferenceNetwork
+from zoo.backbones.table import is_foreign
 from zoo.backbones.weights import find_weights, open_weights
 from zoo.errors import ConfigError, nearest
 from zoo.models.fusion.head import find_head
-from zoo.models.fusion.layer_names import FROM_THE_HEAD, STAGES
+from zoo.models.fusion.layer_names import FEATURES_OF_FOREIGN, FROM_THE_HEAD, STAGES
 
 _STRIDES = dict(zip(STAGES, (4, 8, 16, 32), strict=True))
 
@@ -95,19 +96,23 @@ def stage_network(
     weights: str | os.PathLike[str] | None,
     image_size: int | None = None,
     name: str | None = None,
+    of_foreign: str = FEATURES_OF_FOREIGN,
 ) -> StageNetwork:
-    """Builds a network of the table with every feature layer that is a map.
+    """Builds a network of the table with every feature layer that is a map, or one from elsewhere with one layer.
 
     Args:
-        backbone: Its name; those of `hub:`, `store:` and `garden:` give a single layer and are no names of the table.
+        backbone: As for `build_backbone`.
         weights: As for `build_backbone`.
         image_size: Side of the pictures in pixels; None takes the table's.
         name: Of the trunk, where two of them are in one graph; None takes the backbone's.
+        of_foreign: The layer of a `hub:`, `store:` or `garden:` network: "features", or an output by its name.
 
     Raises:
         ConfigError: There is no such backbone, or the size does not fit it.
         WeightsError: The weights are missing or do not fit.
     """
+    if is_foreign(backbone):
+        return _foreign_network(backbone, weights, image_size, name, of_foreign)
     spec = get_backbone_spec(backbone)
     maps = [layer for layer in spec.layers if layer not in spec.top]
     top = _has_classifier(spec, weights)
@@ -122,6 +127,25 @@ def stage_network(
     return StageNetwork(
         backbone, trunk, spec.scaling, size, _stages(tensors, size), _head(network, tensors, top)
     )
+
+
+def _foreign_network(
+    backbone: str,
+    weights: str | os.PathLike[str] | None,
+    image_size: int | None,
+    name: str | None,
+    layer: str,
+) -> StageNetwork:
+    """A network that scales pixels itself."""
+    asked = None if layer == FEATURES_OF_FOREIGN else layer
+    whole = build_backbone(backbone, layer=asked, weights=weights, image_size=image_size, pool=None)
+    # In float32: a picture that was resized for it has no whole numbers, which a uint8 input would make of it.
+    pixels = features = keras.Input(whole.input_shape[1:], name="pixels")
+    for part in whole.layers[1:]:
+        features = part(features)
+    trunk = InferenceNetwork(pixels, {layer: features}, name=name or whole.name)
+    trunk.trainable = False
+    return StageNetwork(backbone, trunk, "none", int(whole.input_shape[1]), {}, None)
 
 
 def _has_classifier(spec: BackboneSpec, weights: str | os.PathLike[str] | None) -> bool:

@@ -9,11 +9,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from zoo.backbones import get_backbone_spec
+from zoo.backbones.build import usual_image_size
 from zoo.fitting.class_vectors import kept_columns, orthonormal_class_vectors
 from zoo.layers.resized_picture import ResizedPicture
 from zoo.models.fusion.config import FusionConfig
-from zoo.models.fusion.layer_names import FROM_THE_HEAD, VECTORS, Layer
+from zoo.models.fusion.layer_names import FEATURES_OF_FOREIGN, FROM_THE_HEAD, VECTORS, Layer
 from zoo.models.fusion.stage_network import LinearHead, stage_network
 from zoo.preprocessing.scaling import PixelScaling
 
@@ -32,7 +32,7 @@ class Views:
     """
 
     def __init__(self, config: FusionConfig, networks: Sequence[str]) -> None:
-        size = config.image_size or get_backbone_spec(config.backbone).image_size
+        size = config.image_size or usual_image_size(config.backbone)
         self.image = keras.Input((size, size, 3), dtype="uint8", name="image")
         self._views = {name: _View(name, config, self.image) for name in networks}
 
@@ -61,7 +61,10 @@ class _View:
         assert backbone is not None  # the config names no layer of a network that is not there
         own = size if first else config.second_image_size or size
         weights = config.weights if first else config.second_weights
-        self.network = stage_network(backbone, weights=weights, image_size=own, name=name)
+        asked = next((layer.name for layer in config.chosen if layer.network == name), FEATURES_OF_FOREIGN)
+        self.network = stage_network(
+            backbone, weights=weights, image_size=own, name=name, of_foreign=asked
+        )
         if own > size:
             _log.warning(
                 "The %s network sees pictures of %d pixels, enlarged from %d: set image_size=%d",

@@ -1,8 +1,11 @@
 """What frozen networks see: stages, class vectors, and how two networks are put together."""
 
+import shutil
+
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from zoo.backbones.digest import backbone_digest
 from zoo.errors import ConfigError, DataError
@@ -176,6 +179,51 @@ def test_digest_is_of_weights_and_not_of_the_last_bits_of_a_decomposition(networ
         eye.get_layer(name).set_weights([np.nextafter(kernel, np.float32(2))])
         assert backbone_digest(eye) != whole
         assert (eye_digest(eye) != before) == changes
+
+
+def test_configs_of_other_networks_are_no_rows_of_one_graph(networks):
+    configs = {
+        "a": ConcatConfig(layers=("conv5",), **networks),
+        "b": ConcatConfig(layers=("conv5",), second_drop_classes=(0,), **networks),
+    }
+    with pytest.raises(ConfigError, match="'a' and 'b' differ in second_drop_classes"):
+        build_rows(configs)
+
+
+@pytest.fixture(scope="module")
+def mean_colour(tmp_path_factory):
+    """A SavedModel that gives the mean colour of a picture, and twice that."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32, name="pixels")])
+    def features(pixels):
+        mean = tf.reduce_mean(pixels, axis=[1, 2])
+        return {"mean": mean, "twice": 2 * mean}
+
+    folder = tmp_path_factory.mktemp("colours") / "model"
+    tf.saved_model.save(tf.Module(), str(folder), signatures=features)
+    return folder
+
+
+def test_a_network_from_elsewhere_gives_one_layer(networks, mean_colour):
+    handles = networks | {"second_backbone": f"hub:{mean_colour}", "second_weights": None}
+    found = seen(ConcatConfig(layers=("first:conv5", "second:twice"), second_image_size=16, **handles))
+    # TF Hub's rule: 0..1. Resized by 4 without loss of the mean.
+    assert found["second_twice"] == pytest.approx(2 * PICTURES.mean(axis=(1, 2)) / 255, abs=0.02)
+    assert np.allclose(found[FEATURES][:, -3:], unit(found["second_twice"]), atol=1e-5)
+    assert "cam" not in found
+    with pytest.raises(ConfigError, match=r"has the outputs mean, twice\."):
+        build_eye(ConcatConfig(layers=("second:features",), **handles))
+
+
+def test_digest_knows_a_network_from_elsewhere(networks, mean_colour, tmp_path):
+    """Else features of one SavedModel would be taken from the cache for another's."""
+    other = shutil.copytree(mean_colour, tmp_path / "other")
+    (other / "assets" / "names.txt").write_text("a\n")
+    digests = set()
+    for folder in (mean_colour, other, mean_colour):
+        config = ConcatConfig(layers=("mean",), backbone=f"hub:{folder}", image_size=16)
+        digests.add(eye_digest(build_eye(config)))
+    assert len(digests) == 2
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,7 @@ def test_the_head_alone_and_then_from_a_stride(network):
     tuned = [layer.name for layer in network.network.layers if layer.trainable and layer.weights]
     assert tuned[0] == "conv_dw_6_bn"  # the first that sees 2 x 2 of 32 pixels
     assert "conv_pw_5" not in tuned
+    assert "conv_dw_12" in tuned  # sees 2 x 2 padded to 3 x 3, which is nearer to a stride of 8
     assert "conv_preds" in tuned
 
 
@@ -103,7 +104,7 @@ def test_precision_of_a_frequency_table_is_the_share_of_the_word():
         ({"head_epochs": 0}, "head_epochs is 0."),
         ({"weights": None}, "backbone is 'mobilenet_075' without weights"),
         ({"layer": "block7"}, "layer is block7: the whole network is tuned"),
-        ({"backbone": "garden:resnet50"}, "backbone is 'garden:resnet50', which gives one feature"),
+        ({"backbone": "garden:resnet50"}, "backbone is 'garden:resnet50', which cannot be tuned."),
     ],
 )
 def test_settings_that_train_nothing(settings, text):
