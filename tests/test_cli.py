@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import subprocess
 import sys
@@ -12,7 +14,7 @@ import pytest
 
 import zoo
 from serving.server import Server
-from zoo.cli import app
+from zoo.cli import app, main
 from zoo.cli.common import absolute
 from zoo.data.tag_list import read_tag_list
 
@@ -163,15 +165,26 @@ def test_resume_refuses_a_finished_run_and_other_models(mizoo, trained):
 
 
 @pytest.fixture(scope="module")
-def models_dir(tmp_path_factory):
-    return tmp_path_factory.mktemp("served") / "models"
-
-
-def test_export(mizoo, trained, models_dir):
+def exported(trained, tmp_path_factory):
+    """The folder of served models that `mizoo export` wrote, and what it said."""
+    models_dir, said = tmp_path_factory.mktemp("served") / "models", io.StringIO()
     run = trained("tagging_two_head").run.folder
-    status, out, err = mizoo("export", run, "--to", models_dir)
-    assert status == 0, err
-    assert "agree" in out
+    with pytest.MonkeyPatch.context() as patched, contextlib.redirect_stdout(said):
+        patched.setattr("sys.argv", ["mizoo", "export", str(run), "--to", str(models_dir)])
+        with contextlib.suppress(SystemExit):
+            main()
+    return models_dir, said.getvalue()
+
+
+@pytest.fixture(scope="module")
+def models_dir(exported):
+    return exported[0]
+
+
+def test_export(mizoo, trained, exported):
+    models_dir, said = exported
+    run = trained("tagging_two_head").run.folder
+    assert "agree" in said
     version = models_dir / "tagging_two_head" / "1"
     assert (version / "saved_model.pb").is_file()
     assert {p.name for p in (version / "assets.extra").iterdir()} == {

@@ -43,6 +43,6 @@ def frozen_backbone(config: BackboneConfig, expected_sha256: str | None = None) 
         raise WeightsError(
             f"The weights {config.weights} of '{config.backbone}' have the digest {digest[:12]}.",
             expected=f"{expected_sha256[:12]}, with which the head was trained" if expected_sha256 else "",
-            fix="point --set weights=PATH to the file that the run's config.json names",
+            fix="put the file back that the run's config.json names as weights",
         )
     return backbone, digest
