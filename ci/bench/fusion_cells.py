@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from ci.bench.fusion_tasks import Task
+from ci.bench.timing import turns
 from zoo.data.feature_cache import extract_features
 from zoo.fitting.gram import gram
 from zoo.fitting.linear_svm import fit_linear_svm_on_gram
@@ -147,11 +148,5 @@ def milliseconds(
         cell.name: keras.Model(model.input, [model.output[part.name] for part in cell.parts])
         for cell in cells
     }
-    taken: dict[str, list[float]] = {name: [] for name in alone}
-    for repetition in range(repetitions + 1):
-        for name, one in alone.items():
-            started = time.perf_counter()
-            one.predict_on_batch(pictures)
-            if repetition:  # the first traces
-                taken[name].append(time.perf_counter() - started)
-    return {name: 1000 * float(np.median(own)) / len(pictures) for name, own in taken.items()}
+    calls = {name: partial(one.predict_on_batch, pictures) for name, one in alone.items()}
+    return {name: 1000 * seconds / len(pictures) for name, seconds in turns(calls, repetitions).items()}

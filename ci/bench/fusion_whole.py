@@ -11,14 +11,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ci.bench.command import measured
 from ci.bench.report import write_report
 from ci.bench.timing import show
 
@@ -78,17 +76,6 @@ def steps(model: str, settings: Sequence[str], data: str) -> list[dict[str, Any]
         (run,) = Path(work, "runs").glob("*/*/config.json")
         export = ["export", str(run.parent), "--to", f"{work}/models"]
         return [*rows, {"step": "export"} | measured(export, environment)]
-
-
-def measured(arguments: Sequence[str], environment: dict[str, str]) -> dict[str, Any]:
-    """Runs a command and returns its wall time in seconds and its peak resident memory in GB (10^9 bytes)."""
-    started = time.perf_counter()
-    command = [sys.executable, "-c", "from zoo.cli import main; main()", *arguments]
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise SystemExit(f"mizoo {arguments[0]} ended with status {os.waitstatus_to_exitcode(status)}")
-    return {"seconds": time.perf_counter() - started, "peak_gb": usage.ru_maxrss * 1024 / 1e9}
 
 
 if __name__ == "__main__":

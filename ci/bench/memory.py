@@ -8,14 +8,12 @@ The goal is less than 2 GB with 1280 features (MobileNetV2) and with 4096 (VGG16
 from __future__ import annotations
 
 import argparse
-import os
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
 
+from ci.bench.command import measured
 from ci.bench.report import write_report
 from zoo.catalog import get_spec
 from zoo.data.batches import Split, Splits
@@ -58,13 +56,8 @@ def peak_gb(model: str, features: int) -> float:
     with tempfile.TemporaryDirectory() as work:
         recipe = get_spec(model).load().configured(None, FROZEN | {"epochs": 2})
         write_prepared(Path(work) / "arrays.npz", recipe, splits(features))
-        command = [sys.executable, "-c", "from zoo.cli import main; main()", "train", model]
-        command += ["--prepared", f"{work}/arrays.npz", "--runs", f"{work}/runs"]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        _, status, usage = os.wait4(process.pid, 0)
-        if status:
-            raise SystemExit(f"training {model} ended with status {os.waitstatus_to_exitcode(status)}")
-        return usage.ru_maxrss * 1024 / 1e9
+        prepared = ["--prepared", f"{work}/arrays.npz", "--runs", f"{work}/runs"]
+        return measured(["train", model, *prepared])["peak_gb"]
 
 
 def splits(features: int) -> Splits:

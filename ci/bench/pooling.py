@@ -52,7 +52,7 @@ def main() -> None:
     show(f"compact bilinear pooling of narrow maps, {DIMENSIONS} dimensions, batch 8, ms", narrow)
     show("sub-matrix square root, 7x7, ms", roots)
     show("matrix power normalisation, ms", powers)
-    heads = [head_row(batch, given.repetitions) for batch in BATCHES]
+    heads = [head_row(batch, DIMENSIONS, given.repetitions) for batch in BATCHES]
     show("MPN-CBP head beside a pass through MobileNetV2 at 224 pixels, ms", heads)
     write_report(
         "pooling",

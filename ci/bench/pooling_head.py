@@ -10,20 +10,15 @@ import tensorflow as tf
 
 from ci.bench.timing import turns
 from zoo.backbones import build_backbone
-from zoo.layers.compact_bilinear_pooling import CompactBilinearPooling
-from zoo.layers.signed_square_root import SignedSquareRoot
-from zoo.layers.sub_matrix_square_root import SubMatrixSquareRoot
-
-_DIMENSIONS = 5000
+from zoo.models.fusion.eye import second_order
 
 
-def head_row(batch: int, repetitions: int) -> dict[str, Any]:
-    """The whole head of `mpn_cbp` on the last map of MobileNetV2, [7, 7, 1280], beside the network that makes it."""
+def head_row(batch: int, dimensions: int, repetitions: int) -> dict[str, Any]:
+    """The head of `mpn_cbp` on the last map of MobileNetV2, [7, 7, 1280], beside the network that makes it."""
     network = build_backbone("mobilenet_v2", pool=None)
     maps = keras.Input(network.output_shape[1:])
     x = keras.layers.UnitNormalization(axis=(1, 2, 3))(maps)
-    x = CompactBilinearPooling(_DIMENSIONS)(SubMatrixSquareRoot()(x))
-    head = keras.Model(maps, keras.layers.UnitNormalization()(SignedSquareRoot()(x)))
+    head = keras.Model(maps, second_order(x, dimensions))
     rng = np.random.default_rng(0)
     pictures = tf.constant(rng.integers(0, 256, (batch, *network.input_shape[1:])), "uint8")
     seen = network(pictures, training=False)

@@ -42,10 +42,12 @@ def backbone_digest(model: Any, without: Sequence[str] = ()) -> str:
 
 
 def _layers(model: Any) -> Iterator[Any]:
-    """The layers of a model and of the models in it."""
+    """The layers of a model, each model in it followed by its own."""
+    import keras
+
     for layer in model.layers:
         yield layer
-        yield from _layers(layer) if hasattr(layer, "layers") else ()
+        yield from _layers(layer) if isinstance(layer, keras.Model) else ()
 
 
 def network_digest(model: Any) -> str:
@@ -53,15 +55,9 @@ def network_digest(model: Any) -> str:
     import keras
 
     described: list[Any] = []
-
-    def describe(part: Any) -> None:
-        for layer in part.layers:
-            if isinstance(layer, keras.Model):
-                describe(layer)
-            else:
-                config = {name: value for name, value in layer.get_config().items() if name != "name"}
-                shapes = [str(tensor.shape) for tensor in keras.tree.flatten(layer.output)]
-                described.append([type(layer).__name__, config, shapes])
-
-    describe(model)
+    for layer in _layers(model):
+        if not isinstance(layer, keras.Model):
+            config = {name: value for name, value in layer.get_config().items() if name != "name"}
+            shapes = [str(tensor.shape) for tensor in keras.tree.flatten(layer.output)]
+            described.append([type(layer).__name__, config, shapes])
     return hashlib.sha256(json.dumps(described, sort_keys=True, default=str).encode()).hexdigest()

@@ -116,6 +116,16 @@ class LabelledImages:
             raise DataError(f"{self.name} has no {name} part.", fix="cut one with `with_all_parts`")
         return part
 
+    def check_every_class(self, labels: np.ndarray) -> None:
+        """Raises DataError unless the training pictures that could be read, by their labels, are of every class."""
+        left = np.bincount(labels, minlength=len(self.classes))
+        if not left.all():
+            raise DataError(
+                f"{self.name}: no picture of '{self.classes[left.argmin()]}' in the training part can be read.",
+                expected="readable pictures of every class",
+                fix="replace them, or remove the class",
+            )
+
     def with_all_parts(
         self, *, validation_fraction: float, test_fraction: float, seed: int
     ) -> LabelledImages:

@@ -8,7 +8,7 @@ import keras
 
 from zoo.catalog import catalogue, get_spec
 from zoo.checks import existing
-from zoo.errors import RunError
+from zoo.errors import ConfigError, RunError
 from zoo.recipe import Recipe
 from zoo.training.run import Run
 
@@ -25,9 +25,36 @@ def load(path: Path) -> keras.Model:
             expected="what `mizoo train` made",
             fix="name the run folder, e.g. runs/<model>/<time>",
         )
+    register_all()
+    return keras.saving.load_model(path)
+
+
+def register_all() -> None:
+    """Makes the classes of every model of the catalogue known to Keras."""
     for spec in catalogue().values():
         spec.load().register()
-    return keras.saving.load_model(path)
+
+
+def load_uncompiled(path: Path, suffixes: tuple[str, ...] = (".keras",)) -> keras.Model:
+    """Returns the model of a file that anybody may have written; whoever knows its classes registers them before.
+
+    Raises:
+        ConfigError: The file has another ending, or cannot be loaded.
+    """
+    if path.suffix not in suffixes:
+        raise ConfigError(
+            f"{path} is neither a run folder nor a .keras file.",
+            expected="what `mizoo train` or `model.save` wrote",
+            fix="save the model with model.save('model.keras')",
+        )
+    try:
+        return keras.saving.load_model(path, compile=False)
+    except (ValueError, TypeError, OSError, KeyError) as error:
+        raise ConfigError(
+            f"{path} cannot be loaded: {error}",
+            expected="a model made of Keras layers alone, saved with model.save",
+            fix="save it again with this version of Keras, without own classes",
+        ) from error
 
 
 def recipe_of(run: Run) -> Recipe:

@@ -57,13 +57,7 @@ def read_splits(data: str | Path, config: ClassifierConfig, options: DataOptions
     size = config.image_size or _own_size(parts["train"])
     histogram = PixelHistogram()
     train = _split(parts["train"], size, options, histogram)
-    left = np.bincount(train.targets["label"], minlength=len(labelled.classes))
-    if not left.all():
-        raise DataError(
-            f"{labelled.name}: no picture of '{labelled.classes[left.argmin()]}' in the training part can be read.",
-            expected="readable pictures of every class",
-            fix="replace them, or remove the class",
-        )
+    labelled.check_every_class(train.targets["label"])
     mean, deviation = histogram.mean_and_deviation()
     splits = {"train": train, **{name: _split(parts[name], size, options) for name in SPLITS[1:]}}
     log.info(

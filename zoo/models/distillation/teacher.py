@@ -112,9 +112,12 @@ def _from_run(folder: Path) -> tuple[keras.Model, tuple[str, ...], Sequence[str]
 
 
 def _from_file(path: Path, scaling: str) -> tuple[keras.Model, tuple[str, ...], Sequence[str] | None]:
+    from zoo.catalog import get_spec
     from zoo.models.distillation.classifier import Classifier
+    from zoo.training.loading import load_uncompiled
 
-    model = _read_model(path)
+    get_spec("vgg15").load().register()
+    model = load_uncompiled(path, (".keras", ".h5"))
     if isinstance(model, Classifier):
         return model.network, model.cuts, model.classes
     return _from_pixels(model, scaling), (), None
@@ -138,26 +141,6 @@ def _from_pixels(model: keras.Model, scaling: str) -> keras.Model:
     image = keras.Input(model.input_shape[1:], name="image", dtype="uint8")
     pixels = keras.Model(image, PixelScaling(scaling, name="pixel_scaling")(image), name="pixels")
     return assemble([pixels, to_logits(model)], name=model.name)
-
-
-def _read_model(path: Path) -> keras.Model:
-    from zoo.catalog import get_spec
-
-    get_spec("vgg15").load().register()
-    if path.suffix not in (".keras", ".h5"):
-        raise ConfigError(
-            f"{path} is neither a run folder nor a .keras file.",
-            expected="what `mizoo train` or `model.save` wrote",
-            fix="save the model with model.save('model.keras')",
-        )
-    try:
-        return keras.saving.load_model(path, compile=False)
-    except (ValueError, TypeError, OSError, KeyError) as error:
-        raise ConfigError(
-            f"{path} cannot be loaded: {error}",
-            expected="a model made of Keras layers alone, saved with model.save",
-            fix="save it again with this version of Keras, without own classes",
-        ) from error
 
 
 def check_teacher(

@@ -61,13 +61,7 @@ def read_splits(data: str | Path, config: FusionConfig, options: DataOptions) ->
     # Weights and layers of the networks do not tell which of several alike layers is looked at, nor in what order.
     key = {"eye": digest, "layers": [layer.label for layer in config.chosen]}
     splits = {name: _split(part, only, key, options) for name, part in parts.items()}
-    left = np.bincount(splits["train"].targets["label"], minlength=len(labelled.classes))
-    if not left.all():
-        raise DataError(
-            f"{labelled.name}: no picture of '{labelled.classes[left.argmin()]}' in the training part can be read.",
-            expected="readable pictures of every class",
-            fix="replace them, or remove the class",
-        )
+    labelled.check_every_class(splits["train"].targets["label"])
     facts: dict[str, Any] = {
         "classes": labelled.classes,
         "feature_size": int(only.output_shape[-1]),

@@ -125,8 +125,20 @@ def _compact_bilinear(config: FusionConfig, tensors: list[Any], name: str) -> An
             for number, one in enumerate(maps, 1)
         ]
     x = _concatenate(maps, f"{name}_channels")
-    x = SubMatrixSquareRoot(name=f"{name}_square_root")(x)
-    x = CompactBilinearPooling(config.dimensions, seed=config.sketch_seed, name=f"{name}_sketch")(x)
+    return second_order(x, config.dimensions, seed=config.sketch_seed, name=name)
+
+
+def second_order(maps: Any, dimensions: int, *, seed: int = 0, name: str = FEATURES) -> Any:
+    """The head of MPN-CBP: symbolic maps `[N, h, w, C]` -> `[N, dimensions]`, of length 1.
+
+    Args:
+        maps: Of all networks, on one grid, channels side by side.
+        dimensions: Of the sketch.
+        seed: Of the sketch.
+        name: What its layers are called after.
+    """
+    x = SubMatrixSquareRoot(name=f"{name}_square_root")(maps)
+    x = CompactBilinearPooling(dimensions, seed=seed, name=f"{name}_sketch")(x)
     x = SignedSquareRoot(name=f"{name}_signed_root")(x)
     return keras.layers.UnitNormalization(name=f"{name}_unit")(x)
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import keras
 
 from zoo.backbones import BACKBONES, build_backbone
-from zoo.catalog import catalogue
 from zoo.errors import ConfigError, nearest
 from zoo.training.loading import load as load_run
+from zoo.training.loading import load_uncompiled, register_all
 
 
 def open_classifier(
@@ -57,19 +57,5 @@ def open_classifier(
 
 
 def _from_file(path: Path) -> keras.Model:
-    if path.suffix != ".keras":
-        raise ConfigError(
-            f"{path} is neither a run folder nor a .keras file.",
-            expected="what `mizoo train` or `model.save` wrote",
-            fix="save the model with model.save('model.keras')",
-        )
-    for spec in catalogue().values():
-        spec.load().register()
-    try:
-        return keras.saving.load_model(path, compile=False)
-    except (ValueError, TypeError, OSError, KeyError) as error:
-        raise ConfigError(
-            f"{path} cannot be loaded: {error}",
-            expected="a model made of Keras layers alone, saved with model.save",
-            fix="save it again with this version of Keras, without own classes",
-        ) from error
+    register_all()
+    return load_uncompiled(path)
