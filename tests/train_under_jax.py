@@ -17,9 +17,6 @@ def _find_without_tensorflow(name, path=None, target=None):
 # As where it is not installed. A None in `sys.modules` is not the same: Keras' Rescaling looks for the name there.
 PathFinder.find_spec = _find_without_tensorflow
 os.environ["KERAS_BACKEND"] = "jax"
-os.environ["XLA_FLAGS"] = (
-    "--xla_backend_optimization_level=0"  # the time goes into compiling twelve models, not into steps
-)
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import numpy as np  # noqa: E402

@@ -34,6 +34,8 @@ from zoo.search.index import AnalogyIndex
 
 SEED, BLOCK, BATCH, TOP = 0, 65_536, 32, 10
 PROPERTIES, PER_THING = 50, 500
+REST = 0.1
+"""Seconds before each call: the threads of BLAS and of faiss go on spinning after their work, on cores of the next."""
 GOALS = {"ratio_to_product": 1.5, "memory": 1.1, "recall": 0.95, "speed_up": 10.0}
 
 
@@ -174,8 +176,8 @@ def in_turns(calls: Sequence[Callable[[], Any]], repetitions: int) -> list[float
     rng = np.random.default_rng(SEED)
     seconds: list[list[float]] = [[] for _ in calls]
     for turn in range(repetitions + 1):
-        # Another order each time: the threads of BLAS and of faiss go on spinning for a while after their work.
         for place in rng.permutation(len(calls)):
+            time.sleep(REST)
             begun = time.perf_counter()
             calls[place]()
             if turn:

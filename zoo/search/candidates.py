@@ -6,14 +6,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from zoo.search.all_rows import best_of_all_rows
 from zoo.search.edit import Edit
 from zoo.search.exact import ExactStore
-from zoo.search.measures import rank
 from zoo.search.store import VectorStore
-from zoo.search.top import Top
 
-NEAR = 1e-3
-"""Below this squared distance float32 products tell it to no better than a part in a thousand."""
 FAMILY = (0.2, 0.8)
 """The weights of q beside d / |d| in the queries that stand for "direction" and "anchored" in an approximate store.
 
@@ -40,41 +37,8 @@ def candidates(
         count: How many ids for each measure.
     """
     if isinstance(store, ExactStore):
-        return _of_all_rows(store, queries, edits, weights, count)
+        return best_of_all_rows(store, queries, edits, weights, count)
     return _of_nearest(store, queries, edits, weights, count)
-
-
-def _of_all_rows(
-    store: ExactStore, queries: np.ndarray, edits: Sequence[Edit], weights: Mapping[str, float], count: int
-) -> list[list[str]]:
-    directions = np.stack([edit.direction for edit in edits])
-    starts = np.einsum("nd,nd->n", queries, directions).astype(np.float32)
-    lengths = np.linalg.norm(directions, axis=1)
-    units = directions / lengths[:, None]
-    lengths = lengths.astype(np.float32)
-    top = Top(len(weights) * len(queries), count)
-    matrix = store.matrix
-
-    def visit(start: int, products: np.ndarray) -> None:
-        keep, shift = products[:, : len(queries)], products[:, len(queries) :]
-        squared = np.maximum(2.0 - 2.0 * keep, 0.0)
-        along = (shift - starts) / lengths
-        near = np.flatnonzero(np.ravel(squared < NEAR))
-        if len(near):
-            rows, owners = np.divmod(near, len(queries))
-            step = matrix[start + rows].astype(np.float64) - queries[owners]
-            squared[rows, owners] = np.einsum("nd,nd->n", step, step)
-            along[rows, owners] = np.einsum("nd,nd->n", step, units[owners])
-        for place, (measure, weight) in enumerate(weights.items()):
-            scores = rank(measure, keep, shift, squared, along, weight, np)
-            top.offer(place * len(queries), start, scores)
-
-    store.scan(np.concatenate([queries, directions.astype(np.float32)]), visit)
-    found = []
-    for query in range(len(queries)):
-        rows = [top.rows(place * len(queries) + query) for place in range(len(weights))]
-        found.append(store.named(np.unique(np.concatenate(rows))))
-    return found
 
 
 def _of_nearest(

@@ -119,9 +119,17 @@ class ExactStore(VectorStore):
         check_known((name for name in ids if name not in self._rows), len(self))
         return self._matrix[np.fromiter((self._rows[name] for name in ids), np.int64)]
 
-    def scan(self, queries: np.ndarray, visit: Visit) -> None:
-        """Shows the products of all rows and queries block by block, in one pass; see `zoo.search.scan.scan`."""
-        scan(self._matrix[: len(self)], queries, visit)
+    def scan(self, queries: np.ndarray, visit: Visit, start: int = 0, stop: int | None = None) -> None:
+        """Shows the products of rows and queries block by block, in one pass; see `zoo.search.scan.scan`.
+
+        Args:
+            queries: float32 `[q, dimensions]`.
+            visit: As there; the rows are those of the store.
+            start: The first row.
+            stop: The row after the last; None for all.
+        """
+        rows = self._matrix[: len(self)][start:stop]
+        scan(rows, queries, lambda first, products: visit(start + first, products))
 
     def products(self, queries: np.ndarray) -> np.ndarray:
         """Returns the inner products of all rows with all queries, float32 `[q, n]`, in one pass over the memory."""
@@ -138,7 +146,7 @@ class ExactStore(VectorStore):
         """Returns the ids of the largest inner products, best first; of equal ones the lower row first."""
         queries = check_matrix(queries, self.dimensions, "queries")
         top = Top(len(queries), count)
-        self.scan(queries, lambda start, products: top.offer(0, start, products))
+        self.scan(queries, lambda start, products: top.offer(0, start + np.arange(len(products)), products))
         return [self.named(top.rows(query)) for query in range(len(queries))]
 
     def named(self, rows: np.ndarray) -> list[str]:

@@ -19,8 +19,9 @@ many rows is faster."""
 STRIP = 400_000
 """Multiplications of a strip. OpenBLAS multiplies up to a million without packing a copy of the rows and without its
 own threads, which would fight with these: both products of a row then take a sixth longer than one (512 numbers)."""
-BLOCK = 16_384
-"""Rows that a caller is shown at once where there are few vectors; his arrays on them stay in the L2 cache."""
+BLOCK, LEAST_BLOCK, BLOCKS_PER_THREAD = 65_536, 16_384, 8
+"""The most rows that a caller is shown at once where there are few vectors: his arrays on them stay in the L2 cache.
+Fewer where threads would have to wait for the last block; in blocks below the least, Python takes too large a part."""
 PRODUCTS = 2**20
 """Products that are made at once where there are many vectors: 4 MiB. BLAS has enough to share
 out, and packs a copy of no more rows than that."""
@@ -47,17 +48,27 @@ def scan(matrix: np.ndarray, queries: np.ndarray, visit: Visit) -> None:
         _scan_many(matrix, queries, visit)
 
 
-def _scan_few(matrix: np.ndarray, queries: np.ndarray, visit: Visit) -> None:
+def products_of_few(rows: np.ndarray, queries: np.ndarray) -> np.ndarray:
+    """Returns the products of each row with each of a few vectors, float32 `[n, q]`, computed by this thread alone.
+
+    Args:
+        rows: float32 `[n, d]`, C-contiguous.
+        queries: float32 `[q, d]`.
+    """
     strip = max(STRIP // queries.size, 1)
+    products = np.empty((len(rows), len(queries)), np.float32)
+    for first in range(0, len(rows), strip):
+        np.matmul(rows[first : first + strip], queries.T, out=products[first : first + strip])
+    return products
+
+
+def _scan_few(matrix: np.ndarray, queries: np.ndarray, visit: Visit) -> None:
+    size = min(BLOCK, max(LEAST_BLOCK, len(matrix) // (BLOCKS_PER_THREAD * threads())))
 
     def work(start: int) -> None:
-        rows = matrix[start : start + BLOCK]
-        products = np.empty((len(rows), len(queries)), np.float32)
-        for first in range(0, len(rows), strip):
-            np.matmul(rows[first : first + strip], queries.T, out=products[first : first + strip])
-        visit(start, products)
+        visit(start, products_of_few(matrix[start : start + size], queries))
 
-    _run(work, range(0, len(matrix), BLOCK))
+    _run(work, range(0, len(matrix), size))
 
 
 def _scan_many(matrix: np.ndarray, queries: np.ndarray, visit: Visit) -> None:

@@ -25,12 +25,21 @@ class Top:
         self._rows = [np.empty(0, np.int64)] * rankings
         self._lock = threading.Lock()
 
-    def offer(self, first: int, start: int, scores: np.ndarray) -> None:
-        """Takes what may be among the best of a block.
+    @property
+    def full(self) -> bool:
+        """Whether each ranking has all rows that are wanted."""
+        return all(len(scores) >= self._count for scores in self._scores)
+
+    def floor(self, ranking: int) -> float:
+        """Returns the score below which no row can be among the best any more."""
+        return float(self._floors[ranking])
+
+    def offer(self, first: int, rows: np.ndarray, scores: np.ndarray) -> None:
+        """Takes what may be among the best of some rows.
 
         Args:
             first: The ranking of the first column.
-            start: The row of the first score.
+            rows: int64 `[rows]`, each offered once.
             scores: float32 `[rows, columns]`; minus infinity where a row is out.
         """
         columns = scores.shape[1]
@@ -38,14 +47,14 @@ class Top:
         passed = np.flatnonzero(np.ravel(scores >= self._floors[first : first + columns]))
         if not len(passed):
             return
-        rows, owners = np.divmod(passed, columns)
+        places, owners = np.divmod(passed, columns)
         order = np.argsort(owners, kind="stable")
-        rows, owners = rows[order], owners[order]
-        found = scores[rows, owners]
+        places, owners = places[order], owners[order]
+        found, passed_rows = scores[places, owners], rows[places]
         own, firsts = np.unique(owners, return_index=True)
         with self._lock:
             for column, begin, end in zip(own, firsts, [*firsts[1:], len(owners)], strict=True):
-                self._merge(first + int(column), rows[begin:end] + start, found[begin:end])
+                self._merge(first + int(column), passed_rows[begin:end], found[begin:end])
 
     def _merge(self, ranking: int, rows: np.ndarray, scores: np.ndarray) -> None:
         scores = np.concatenate([self._scores[ranking], scores])

@@ -100,7 +100,6 @@ def values() -> dict[str, np.ndarray]:
 def both(tmp_path_factory) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     out = tmp_path_factory.mktemp("jax") / "values.npz"
     environment = os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(ROOT)}
-    environment["XLA_FLAGS"] = "--xla_backend_optimization_level=0"  # compiling is all that takes long
     with subprocess.Popen(
         [sys.executable, __file__, str(out)], env=environment, stderr=subprocess.PIPE, text=True
     ) as process:

@@ -67,7 +67,8 @@ def test_the_best_do_not_depend_on_blocks_or_on_their_order():
     starts = rng.permutation(range(0, 999, 37))
     top = Top(3, 60)
     for start in starts:
-        top.offer(1, int(start), scores[start : start + 37])
+        rows = np.arange(start, min(start + 37, 999))
+        top.offer(1, rows, scores[rows])
     assert len(top.rows(0)) == 0
     for column in (0, 1):
         expected = np.lexsort((np.arange(999), -scores[:, column]))[:60]
