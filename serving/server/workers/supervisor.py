@@ -55,6 +55,7 @@ class Supervisor:
         self._reloading = threading.Lock()
         self._configs: Sequence[ModelConfig] | None = None  # of the last reload
         self._workers: dict[int, _Running] = {}
+        self._starting: set[subprocess.Popen[bytes]] = set()
         self._keepers: list[threading.Thread] = []
 
     def start(self) -> Serving:
@@ -86,8 +87,10 @@ class Supervisor:
         return chosen
 
     def stop(self, lame_duck_seconds: float) -> None:
-        """Drains all workers and ends them."""
+        """Drains all workers and ends them; one that has not started yet is killed."""
         self._stopping.set()
+        for process in list(self._starting):
+            process.kill()
         running = list(self._workers.values())
         if running:
             with ThreadPoolExecutor(len(running)) as pool:
@@ -112,15 +115,25 @@ class Supervisor:
             )
             while not self._stopping.wait(pause):
                 try:
-                    started = self._launch(index, flags)
-                    if self._configs is not None:
-                        started.peer.call("reload", self._configs)
+                    self._launch_again(index, flags)
                     break
                 except (StartError, StatusError) as error:
                     pause = min(2 * pause, LONGEST_PAUSE)
-                    log.error("worker %d did not start: %s; again in %.1f s", index, error, pause)
+                    if not self._stopping.is_set():
+                        log.error("worker %d did not start: %s; again in %.1f s", index, error, pause)
             if self._stopping.is_set():
+                self._workers[index].end(0.0)  # one that `stop` did not know of yet
                 return
+
+    def _launch_again(self, index: int, flags: Flags) -> None:
+        """Starts a worker with the models of the last reload, or none."""
+        started = self._launch(index, flags)
+        if self._configs is not None:
+            try:
+                started.peer.call("reload", self._configs)
+            except StatusError:
+                started.end(0.0)
+                raise
 
     def _launch(self, index: int, flags: Flags) -> _Running:
         if index:
@@ -133,6 +146,7 @@ class Supervisor:
         }
         command = [sys.executable, "-P", "-m", child.__package__]
         process = subprocess.Popen(command, env=environment, pass_fds=[theirs.fileno()])
+        self._starting.add(process)
         theirs.close()
         connection = Connection(ours.detach())
         peer = Peer(connection, {"reload": self._reload, "snapshot": self._snapshot}, lost=lambda: None)
@@ -147,6 +161,8 @@ class Supervisor:
                     f"a worker ended with status {status} at its start; its log says why"
                 ) from error
             raise
+        finally:
+            self._starting.discard(process)
         self._workers[index] = running
         return running
 
