@@ -27,6 +27,8 @@ bench: .venv/ready  ## results of real data and of serving; needs DATA=DIR and W
 	$(BIN)/python -m ci.bench.distillation_speed --data $(DATA)/cifar10
 	$(BIN)/python -m ci.bench.captioning --data $(DATA)/mnist --seeds 3
 	$(BIN)/python -m ci.bench.captioning_speed
+	$(BIN)/python -m ci.bench.captioning_photographs --data $(DATA)/flickr8k --weights $(WEIGHTS)/mobilenet_v2_100_224.weights.h5
+	$(BIN)/python -m ci.bench.pooling
 	$(BIN)/python -m ci.bench.tag_list --data $(DATA)
 	$(BIN)/python -m ci.bench.memory
 	$(BIN)/python -m ci.bench.input_pipeline --data $(DATA) --weights $(WEIGHTS)

@@ -1,9 +1,11 @@
-"""Fails when something public has no test or no card, or when a test file is never collected."""
+"""Fails when something public has no test or no card, or when a file is never collected or never linted."""
 
 from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -110,3 +112,12 @@ def test_nothing_names_the_workplace():
             assert not re.search(r"(^|[\s\"'(=])(/work/|\.\./shared)", text) or path == Path(__file__), (
                 relative
             )
+
+
+def test_every_file_is_linted():
+    """A name to exclude, like that of the folder of exported models, may be that of a package too."""
+    command = [sys.executable, "-m", "ruff", "check", "--show-files"]
+    shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    packages = ("zoo", "export", "serving", "tests", "ci")
+    files = {str(path) for package in packages for path in (ROOT / package).rglob("*.py")}
+    assert sorted(files - set(shown.splitlines())) == []

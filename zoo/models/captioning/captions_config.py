@@ -19,7 +19,8 @@ class CaptionsConfig(CaptioningConfig, CaptionedConfig):
     max_words: int = setting(20, "words of a caption; longer training captions are left out")
 
     scene_words: int = setting(
-        200, "most frequent words, of which the image encoder says how likely a picture's captions use them: X"
+        200,
+        "most frequent words, of which the image encoder says how likely a picture's captions use them: X",
     )
     encoder_width: int = setting(512, "units of the image encoder's hidden dense layer")
 

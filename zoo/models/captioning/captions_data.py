@@ -36,9 +36,9 @@ def read_captioned(data: str | Path, config: CaptionsConfig, options: DataOption
         options: How files are read.
 
     Returns:
-        Input `pooled` float32 `[rows, F]`, features of the backbone; targets `tokens` int32 `[rows, max_words + 2]` and `picture` int32
-        `[rows, 1]`, the number of the picture within its split. Facts: `vocabulary`, `max_words`, `feature_size`,
-        `backbone_sha256`.
+        Input `pooled` float32 `[rows, F]`, features of the backbone; targets `tokens` int32 `[rows, max_words + 2]` and
+        `picture` int32 `[rows, 1]`, the number of the picture within its split. Facts: `vocabulary`, `max_words`,
+        `feature_size`, `backbone_sha256`.
 
     Raises:
         DataError: The data cannot be read, or no training caption is left.
@@ -54,7 +54,11 @@ def read_captioned(data: str | Path, config: CaptionsConfig, options: DataOption
         pictures = rows_of_split(captioned, kept, name)
         texts = [captioned.captions[kept[i]] for i in pictures]
         number = np.repeat(np.arange(len(pictures), dtype=np.int32), [len(own) for own in texts])
-        names = [f"{captioned.ids[kept[i]]}#{k}" for i, own in zip(pictures, texts, strict=True) for k in range(len(own))]
+        names = [
+            f"{captioned.ids[kept[i]]}#{k}"
+            for i, own in zip(pictures, texts, strict=True)
+            for k in range(len(own))
+        ]
         read = table.tokens([text for own in texts for text in own])
         tokens, whole = read.tokens.numpy(), (read.unknown + read.cut).numpy() == 0
         rows = np.flatnonzero(whole & (read.known.numpy() > 0)) if name == "train" else np.arange(len(number))

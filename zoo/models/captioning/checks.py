@@ -7,7 +7,6 @@ from typing import Any
 
 from zoo.errors import ConfigError, DataError
 
-
 LOOKED_AT = ("features", "image", "pooled")
 
 
@@ -52,8 +51,8 @@ def check_encoders(encoders: Sequence[Any], feature_size: int) -> None:
             )
     if any(fits(size, (None, feature_size)) for size in sizes[:-1]):
         raise ConfigError(
-            f"'{encoders[-1].name}' makes {feature_size} numbers of {feature_size} numbers: what goes in cannot be told "
-            "from what comes out.",
+            f"'{encoders[-1].name}' makes {feature_size} numbers of {feature_size} numbers: what goes in cannot be "
+            "told from what comes out.",
             expected="another number of either",
             fix="e.g. --set scene_words to one more or less",
         )

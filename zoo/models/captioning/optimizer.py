@@ -85,7 +85,10 @@ def trio_optimizer(config: CaptioningConfig, steps: int | None = None) -> keras.
 
     players = {
         f"{GENERATOR}_.*": EveryNthAdam(
-            falling(config.generator_learning_rate), *config.generator_betas, every=config.n_critic, name="generator"
+            falling(config.generator_learning_rate),
+            *config.generator_betas,
+            every=config.n_critic,
+            name="generator",
         ),
         f"{DISCRIMINATOR}_.*": adam(
             config.discriminator_learning_rate, config.discriminator_betas, "discriminator"

@@ -18,7 +18,14 @@ from zoo.losses.adversarial import (
 )
 from zoo.losses.reduction import batch_mean, rows, share_of_replica
 from zoo.models.captioning.autoencoder import SentenceAutoencoder
-from zoo.models.captioning.checks import LOOKED_AT, check_captions, check_encoders, check_inputs, check_networks, fits
+from zoo.models.captioning.checks import (
+    LOOKED_AT,
+    check_captions,
+    check_encoders,
+    check_inputs,
+    check_networks,
+    fits,
+)
 from zoo.models.captioning.sentence_writer import drawn_captions
 
 _PLAYERS = ("generator", "discriminator", "recovery")

@@ -129,7 +129,8 @@ class ClassifierConfig(FitConfig):
             )
         if self.at and self.teacher is None:
             raise ConfigError(
-                f"at is {','.join(self.at)}, and there is no teacher to cut.", fix="set teacher=RUN or FILE.keras"
+                f"at is {','.join(self.at)}, and there is no teacher to cut.",
+                fix="set teacher=RUN or FILE.keras",
             )
         if self.start == "teacher" and self.teacher is None:
             raise ConfigError("start is teacher, and there is no teacher.", fix="set teacher=RUN")

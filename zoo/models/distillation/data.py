@@ -12,7 +12,7 @@ from zoo.data.batches import ImageFiles, Split, Splits
 from zoo.data.labelled import LabelledImages, LabelledPart, open_labelled
 from zoo.data.pixel_statistics import PixelHistogram
 from zoo.data.stratified import stratified_rows
-from zoo.errors import ConfigError, DataError
+from zoo.errors import ConfigError
 
 if TYPE_CHECKING:
     from zoo.models.distillation.config import ClassifierConfig

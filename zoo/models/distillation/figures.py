@@ -6,16 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zoo.errors import ConfigError, MissingExtraError
 from zoo.drawing import new_figure, save_figure
+from zoo.errors import ConfigError
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from zoo.data.batches import Split
     from zoo.models.distillation.classifier import Classifier
 

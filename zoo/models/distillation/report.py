@@ -108,8 +108,8 @@ def to_markdown(rows: Sequence[Mapping[str, Any]], data: str, chosen: str, compa
         f"# Distillation on {data}",
         "",
         f"Teacher: {request.settings['teacher']}. Seeds: {request.seeds}. Every strategy had the compute of "
-        f"{request.epochs} epochs of the student alone, {comparison.plan.budget / 1e6:.0f} M multiply-adds per training "
-        f"picture, passes of the teacher counted: {', '.join(epochs)}.",
+        f"{request.epochs} epochs of the student alone, {comparison.plan.budget / 1e6:.0f} M multiply-adds per "
+        f"training picture, passes of the teacher counted: {', '.join(epochs)}.",
         "",
         f"Test split; the student with the best accuracy on validation, `{chosen}`, is the one that was exported.",
         "",

@@ -6,7 +6,6 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import keras
-import numpy as np
 
 from export.signatures import Input, Signature
 from zoo.data.examples import example_files, example_pixels

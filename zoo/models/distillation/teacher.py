@@ -38,7 +38,8 @@ def load_teacher(
     if path.is_dir() and (path / "saved_model.pb").is_file():
         raise ConfigError(
             f"The teacher {path} is a SavedModel: a graph without layers, which cannot be cut.",
-            expected="a run folder or a .keras file; strategy=whole alone takes a SavedModel, without hints or start=teacher",
+            expected="a run folder or a .keras file; strategy=whole alone takes a SavedModel, without hints or "
+            "start=teacher",
             fix="set teacher=RUN, the run folder that it was exported from",
         )
     network, cuts, known = _from_run(path) if path.is_dir() else _from_file(path, config.scaling)

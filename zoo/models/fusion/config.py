@@ -158,7 +158,8 @@ class MpnCbpConfig(FusionConfig):
 
     dimensions: int = setting(5000, "length of the compact bilinear feature")
     align_maps: bool = setting(
-        False, "enlarge or reduce the second network's map to the grid of the first; else two grids are an error"
+        False,
+        "enlarge or reduce the second network's map to the grid of the first; else two grids are an error",
     )
     sketch_seed: int = setting(0, "of its hashes and signs")
 

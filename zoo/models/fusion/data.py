@@ -13,7 +13,7 @@ from zoo.data.batches import Split, Splits
 from zoo.data.feature_cache import extract_features
 from zoo.data.labelled import LabelledPart, open_labelled
 from zoo.data.stratified import rows_per_class
-from zoo.errors import ConfigError, DataError
+from zoo.errors import ConfigError
 from zoo.models.fusion.eye import FEATURES, build_eye, eye_digest
 from zoo.models.fusion.map_classes import map_classes
 from zoo.preprocessing.image import resize_batch
@@ -76,8 +76,8 @@ def _per_class(part: LabelledPart, classes: tuple[str, ...], config: FusionConfi
     wanted, counts = config.per_class or 0, part.counts(len(classes))
     if counts.min() < wanted:
         raise ConfigError(
-            f"per_class is {wanted}, but '{classes[counts.argmin()]}' has {counts.min()} pictures to train on, beside those "
-            "for validation and testing.",
+            f"per_class is {wanted}, but '{classes[counts.argmin()]}' has {counts.min()} pictures to train on, "
+            "beside those for validation and testing.",
             expected=f"at most {counts.min()}",
             fix=f"--set per_class={counts.min()}, or a smaller validation_fraction or test_fraction",
         )

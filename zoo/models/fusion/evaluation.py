@@ -44,8 +44,8 @@ def evaluate(model: FusionClassifier, splits: Splits, split: Split) -> dict[str,
 def measure(scores: np.ndarray, label: np.ndarray) -> dict[str, float]:
     """Returns shares of pictures, 0..1.
 
-    accuracy: the class with the largest score is right. class_accuracy: its mean over the classes. top_5: the right class
-    is among the five largest scores; of equal scores the earlier class counts as larger.
+    accuracy: the class with the largest score is right. class_accuracy: its mean over the classes. top_5: the right
+    class is among the five largest scores; of equal scores the earlier class counts as larger.
 
     Args:
         scores: float `[rows, classes]`.

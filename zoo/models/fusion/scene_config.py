@@ -63,8 +63,8 @@ class SceneConfig(TaggedConfig):
             raise ConfigError("end_to_end is false: nothing would be trained.", fix="leave end_to_end out")
         if self.weights is None:
             raise ConfigError(
-                f"backbone is '{self.backbone}' without weights: layers before the stride {self.tuned_from_stride} would "
-                "stay those of chance.",
+                f"backbone is '{self.backbone}' without weights: layers before the stride {self.tuned_from_stride} "
+                "would stay those of chance.",
                 fix="set weights=PATH (or weights=imagenet)",
             )
         if self.layer is not None:

@@ -84,7 +84,9 @@ class SceneNetwork(keras.Model):
         for layer in self.network.layers:
             head = head or isinstance(layer, keras.layers.GlobalAveragePooling2D)
             if layer.weights:
-                layer.trainable = head or (stride is not None and _stride(size, layer.input.shape[1]) >= stride)
+                layer.trainable = head or (
+                    stride is not None and _stride(size, layer.input.shape[1]) >= stride
+                )
 
     def save_backbone(self, path: Path) -> Path:
         """Writes the weights as the backbone's own, for `build_backbone(..., weights=path)`; whole or not at all."""
@@ -115,7 +117,7 @@ class SceneNetwork(keras.Model):
 
 
 def _stride(size: int, side: int) -> int:
-    """The stride of a map, a power of two; padding and odd sides make a map larger than size / stride, never smaller."""
+    """The stride of a map, a power of two; padding and odd sides make a map larger than size / stride only."""
     return 2 ** math.ceil(math.log2(size / side))
 
 

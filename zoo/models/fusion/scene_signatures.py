@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from export.signatures import Input, Signature
 from zoo.data.examples import example_files, example_pixels
 
@@ -38,6 +36,8 @@ def scene_signatures(model: SceneNetwork) -> list[Signature]:
 
     pixels = example_pixels(size)
     return [
-        Signature("serving_default", {"image_bytes": Input("string", (None,))}, serving_default, example_files),
+        Signature(
+            "serving_default", {"image_bytes": Input("string", (None,))}, serving_default, example_files
+        ),
         Signature("tensor", {"image": Input("uint8", (None, None, None, 3))}, tensor, pixels),
     ]

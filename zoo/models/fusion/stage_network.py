@@ -67,7 +67,8 @@ class StageNetwork:
         if found not in self.trunk.output:
             known = (*self.stages, *FROM_THE_HEAD, *self.trunk.output)
             raise ConfigError(
-                f"'{self.backbone}' has no layer '{name}' in pictures of {self.image_size} pixels.{nearest(name, known)}",
+                f"'{self.backbone}' has no layer '{name}' in pictures of {self.image_size} pixels."
+                f"{nearest(name, known)}",
                 expected=f"one of {', '.join(known)}",
                 fix="set layers to such a one",
             )
@@ -81,8 +82,8 @@ class StageNetwork:
         """
         if self.head is None:
             raise ConfigError(
-                f"'{wanted_by}' needs the class vectors of '{self.backbone}', and its weights have no classifier on the "
-                "pooled last map.",
+                f"'{wanted_by}' needs the class vectors of '{self.backbone}', and its weights have no classifier "
+                "on the pooled last map.",
                 expected="weights with the classifier (include_top=True), of a network that pools and then has one "
                 "linear layer",
                 fix="set weights to such a file, or layers to conv2 .. conv5",

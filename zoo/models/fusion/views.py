@@ -62,9 +62,7 @@ class _View:
         own = size if first else config.second_image_size or size
         weights = config.weights if first else config.second_weights
         asked = next((layer.name for layer in config.chosen if layer.network == name), FEATURES_OF_FOREIGN)
-        self.network = stage_network(
-            backbone, weights=weights, image_size=own, name=name, of_foreign=asked
-        )
+        self.network = stage_network(backbone, weights=weights, image_size=own, name=name, of_foreign=asked)
         if own > size:
             _log.warning(
                 "The %s network sees pictures of %d pixels, enlarged from %d: set image_size=%d",

@@ -8,7 +8,6 @@ from typing import Any
 from zoo.backbones.config import CaptionedConfig
 from zoo.checks import check_fraction
 from zoo.config import setting
-from zoo.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -16,7 +15,9 @@ class TaggedConfig(CaptionedConfig):
     """Pictures with captions, and the words that are looked for in them."""
 
     vocabulary: str | None = setting(
-        None, "tag list: a CSV of `mizoo vocabulary`, or coco_nouns, coco_curated, scene_nouns; none = tags.csv beside the data",
+        None,
+        "tag list: a CSV of `mizoo vocabulary`, or coco_nouns, coco_curated, scene_nouns; "
+        "none = tags.csv beside the data",
         path=True,
     )
     min_captions: int = setting(1, "leave out tags that fewer captions of the list's corpus mention")
@@ -30,13 +31,15 @@ class TaggingConfig(TaggedConfig):
     batch_size: int = setting(64, "examples per step")
     learning_rate: float = setting(3e-4, "of Adam")
     patience: int | None = setting(
-        3, "stop after so many epochs without a better validation loss and keep the best epoch; none = keep the last"
+        3,
+        "stop after so many epochs without a better validation loss and keep the best epoch; none = keep the last",
     )
 
     hidden: int = setting(1024, "units of a hidden layer")
     dropout: float = setting(0.5, "share of hidden units left out in training")
     adapt: bool = setting(
-        True, "cached features only: standardise them, and start the outputs at the best table without a picture"
+        True,
+        "cached features only: standardise them, and start the outputs at the best table without a picture",
     )
 
     def __post_init__(self) -> None:
@@ -58,7 +61,9 @@ class TwoHeadConfig(BaselineConfig):
     """Of `tagging_two_head`."""
 
     importance_loss: str = setting(
-        "true_tags", "squared error of importance over true tags, or over all outputs", choices=("true_tags", "all")
+        "true_tags",
+        "squared error of importance over true tags, or over all outputs",
+        choices=("true_tags", "all"),
     )
     importance_weight: float = setting(1.0, "factor of the importance loss")
 

@@ -49,7 +49,9 @@ def read_splits(data: str | Path, config: TaggedConfig, options: DataOptions) ->
             expected=f"at most {MOST_CAPTIONS}",
             fix="keep the first few captions of each picture",
         )
-    log.info("%s: %d tags, %.2f per picture", captioned.name, len(tag_list), targets.present.sum(axis=1).mean())
+    log.info(
+        "%s: %d tags, %.2f per picture", captioned.name, len(tag_list), targets.present.sum(axis=1).mean()
+    )
 
     def split(name: str) -> Split:
         rows = rows_of_split(captioned, kept, name)

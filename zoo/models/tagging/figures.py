@@ -33,7 +33,11 @@ def _draw(axes: Any, title: str, curve: Reliability) -> None:
     axes.plot([0, 1], [0, 1], color="0.7", linestyle="--", linewidth=1)
     axes.plot(curve.predicted, curve.observed, marker="o", color="tab:blue")
     axes.set(
-        title=f"{title} (error {curve.error:.3f})", xlabel="predicted", ylabel="observed", xlim=(0, 1), ylim=(0, 1)
+        title=f"{title} (error {curve.error:.3f})",
+        xlabel="predicted",
+        ylabel="observed",
+        xlim=(0, 1),
+        ylim=(0, 1),
     )
     counts = axes.twinx()
     counts.bar(curve.predicted, curve.count, width=0.03, color="tab:orange", alpha=0.35)

@@ -59,6 +59,7 @@ def tagging_signatures(model: ImageTagger) -> list[Signature]:
         return {"mention": run(decode_batch(image_bytes, size))["mention"]}
 
     pixels = example_pixels(size)
+
     def columns(rows: int) -> dict[str, np.ndarray]:
         return {"index": np.arange(rows, dtype=np.int32) % len(model.tags)}
 

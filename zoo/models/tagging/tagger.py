@@ -208,7 +208,9 @@ class ImageTagger(Tagger):
     def get_config(self) -> dict[str, Any]:
         """Backbone and head, each with its own config."""
         parts = {"backbone": self.backbone, "head": self.head}
-        return {key: keras.saving.serialize_keras_object(part) for key, part in parts.items()} | {"name": self.name}
+        return {key: keras.saving.serialize_keras_object(part) for key, part in parts.items()} | {
+            "name": self.name
+        }
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> ImageTagger:

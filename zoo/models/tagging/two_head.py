@@ -90,7 +90,6 @@ class BaselineTagger(Tagger):
         return [(self.get_layer("probability").bias, tag_frequency(mentions))]
 
 
-
 @keras.saving.register_keras_serializable("mizoo")
 class TwoHeadTagger(Tagger):
     """An MLP with two rows of sigmoids, tags and importance, trained together (report, section 4.1: Model 1).

@@ -150,7 +150,9 @@ def _second_mlp(features: int, tags: int, vector_size: int, hidden: int, dropout
     picture = keras.Input((features,), name="features")
     weights = keras.Input((tags,), name="tag_weights")
     words = TagWordVectors(vector_size, name="word_vectors")(weights)
-    joint = keras.layers.Concatenate(name="joint")([keras.layers.UnitNormalization(name="unit")(picture), words])
+    joint = keras.layers.Concatenate(name="joint")(
+        [keras.layers.UnitNormalization(name="unit")(picture), words]
+    )
     activity = keras.layers.Dense(hidden, activation="relu", name="second_hidden")(joint)
     activity = keras.layers.Dropout(dropout, name="second_dropout")(activity)
     share = sigmoid_head(tags, "importance")(activity)

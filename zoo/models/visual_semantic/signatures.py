@@ -22,7 +22,6 @@ def embedding_signatures(model: VisualSemantic) -> list[Signature]:
     embed_text: `text` string [N] -> `embedding` float32 [N, d], of length 1 (zeros where a text has no word), and
         `unknown_words` int32 [N], how many of its words the vocabulary lacks.
     """
-    import tensorflow as tf
 
     from zoo.preprocessing.image import decode_batch, resize_batch
 
@@ -40,6 +39,7 @@ def embedding_signatures(model: VisualSemantic) -> list[Signature]:
         return {"embedding": model.text_encoder(ids, training=False), "unknown_words": unknown}
 
     pixels = example_pixels(size)
+
     def texts(rows: int) -> dict[str, np.ndarray]:
         known = [" ".join(model.vocabulary[row : row + 3]) for row in range(rows - 1)]
         return {"text": np.array([text.encode() for text in [*known, "Xyzzy!"]][:rows], object)}

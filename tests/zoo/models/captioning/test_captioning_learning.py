@@ -58,7 +58,9 @@ def said(trio: CaptionTrio, sets: np.ndarray, codes: np.ndarray, sentences: np.n
     """The label whose sentence is the nearest, int `[codes, sets]`."""
     rows = []
     for code in codes:
-        made = np.asarray(trio({"features": sets, "code": np.repeat(code[None], len(sets), axis=0)})["sentence"])
+        made = np.asarray(
+            trio({"features": sets, "code": np.repeat(code[None], len(sets), axis=0)})["sentence"]
+        )
         rows.append(((made[:, None] - sentences[None]) ** 2).sum(axis=-1).argmin(axis=1))
     return np.array(rows)
 

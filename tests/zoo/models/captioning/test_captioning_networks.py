@@ -79,7 +79,9 @@ def test_where_a_digit_stands_does_not_matter():
     encoder = networks.image_encoder(128, 10)
     picture = np.zeros((128, 128, 1), "uint8")
     picture[40:50, 42:46] = 200
-    moved = np.roll(picture, (32, 16), (0, 1))  # by whole cells of the last convolution, and far from the edges
+    moved = np.roll(
+        picture, (32, 16), (0, 1)
+    )  # by whole cells of the last convolution, and far from the edges
     features = np.asarray(encoder(np.stack([picture, moved])))
     assert features[0] == pytest.approx(features[1], abs=1e-5)
     assert np.ptp(features[0]) > 0
@@ -103,7 +105,9 @@ def test_loss_of_label_sets_by_hand(label_sets):
     loss = label_sets.compute_loss(y={"labels": labels}, y_pred={"labels": likely})
     assert float(loss) == pytest.approx((math.log(2) + math.log(4 / 3)) / 2, rel=1e-5)
     assert float(label_sets.exact.result()) == 0.5
-    with pytest.raises(ZooError, match=r"labels has shape \(2, 2\), but their probabilities has shape \(2, 3\)"):
+    with pytest.raises(
+        ZooError, match=r"labels has shape \(2, 2\), but their probabilities has shape \(2, 3\)"
+    ):
         label_sets.compute_loss(y={"labels": labels}, y_pred={"labels": np.zeros((2, 3), "float32")})
 
 

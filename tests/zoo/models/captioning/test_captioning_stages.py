@@ -90,7 +90,9 @@ def test_an_interruption_costs_nothing(unbroken, splits, tmp_path, monkeypatch, 
 def test_an_autoencoder_that_does_not_reconstruct_stops_the_training(splits, tmp_path):
     recipe = recipe_of(least_reconstruction=1.0, autoencoder_epochs=1)
     run = start(recipe, splits, tmp_path)
-    with pytest.raises(RunError, match=r"gives back \d+\.\d % of the validation captions word for word: the GAN is not"):
+    with pytest.raises(
+        RunError, match=r"gives back \d+\.\d % of the validation captions word for word: the GAN is not"
+    ):
         fit(recipe, splits, run)
     assert not (run.folder / "history_encoder.csv").exists()
     assert not (run.folder / "history.csv").exists()

@@ -135,14 +135,18 @@ def test_pictures_go_through_the_backbone_and_its_features_do_not(make_trio):
     wanted = np.asarray(encoder(pooled))
     for inputs in (pictures, {"image": pictures}, pooled, {"pooled": pooled}, {"features": wanted}):
         assert np.asarray(model.condition(inputs)) == pytest.approx(wanted)
-    with pytest.raises(DataError, match=r"Expected: features \[batch, 6\], or what is encoded: \[batch, 8, 8, 1\], or"):
+    with pytest.raises(
+        DataError, match=r"Expected: features \[batch, 6\], or what is encoded: \[batch, 8, 8, 1\], or"
+    ):
         model({"pooled": np.zeros((2, 9), "float32")})
 
 
 def test_encoders_that_do_not_lead_to_x_are_refused(make_trio):
     with pytest.raises(ConfigError, match=r"'word_encoder' makes features \(7,\) of a picture"):
         make_trio(image_encoder=networks.word_encoder(5, FEATURES + 1, width=4))
-    with pytest.raises(ConfigError, match=r"'word_encoder' makes 6 numbers of 6 numbers: what goes in cannot be told"):
+    with pytest.raises(
+        ConfigError, match=r"'word_encoder' makes 6 numbers of 6 numbers: what goes in cannot be told"
+    ):
         make_trio(image_encoder=networks.word_encoder(FEATURES, FEATURES, width=4))
 
 
@@ -214,13 +218,17 @@ def test_the_same_networks_behind_a_backbone(make_trio):
     assert behind.get_config().keys() == model.get_config().keys()
     pictures = RNG.integers(0, 256, (ROWS, 8, 8, 1)).astype("uint8")
     said = behind({"image": pictures, "code": C})["sentence"]
-    assert np.asarray(said) == pytest.approx(np.asarray(model({"features": encoder(pictures), "code": C})["sentence"]))
+    assert np.asarray(said) == pytest.approx(
+        np.asarray(model({"features": encoder(pictures), "code": C})["sentence"])
+    )
 
 
 def test_noise_and_slopes_are_measured_by_the_distance_of_sentences(make_trio):
     model = make_trio(code_noise=1.0)
     assert model.reach == pytest.approx(2**0.5)  # of sentences with 4 numbers of variance 1
     pairs = RNG.normal(size=(2, 20_000, SENTENCE))
-    assert np.sqrt(np.square(pairs[0] - pairs[1]).sum(axis=-1).mean()) / 2 == pytest.approx(model.reach, rel=0.02)
+    assert np.sqrt(np.square(pairs[0] - pairs[1]).sum(axis=-1).mean()) / 2 == pytest.approx(
+        model.reach, rel=0.02
+    )
     noise = np.asarray(model._noisy(np.zeros((20_000, SENTENCE), "float32"), 0.5))
     assert noise.std() == pytest.approx(0.5 * model.reach, rel=0.02)

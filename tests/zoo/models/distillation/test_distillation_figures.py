@@ -26,7 +26,9 @@ from zoo.models.distillation.figures import (
 def drawn(monkeypatch):
     """The figures that were saved, beside their files."""
     found, save = [], figures.save_figure
-    monkeypatch.setattr(figures, "save_figure", lambda figure, path: found.append(figure) or save(figure, path))
+    monkeypatch.setattr(
+        figures, "save_figure", lambda figure, path: found.append(figure) or save(figure, path)
+    )
     return found
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 import tensorflow as tf
 
 from zoo.models.visual_semantic.words import FIRST_WORD, PADDING, UNKNOWN, WordTable
