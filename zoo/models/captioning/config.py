@@ -65,7 +65,7 @@ class CaptioningConfig(FitConfig):
         0.05, "share of the three learning rates that is left at the end, along a cosine; 1 = they stay"
     )
 
-    epochs: int = setting(150, "of the GAN")
+    epochs: int = setting(300, "of the GAN")
     batch_size: int = setting(256, "pictures per step")
     sheet_every: int = setting(
         25, "epochs between two sheets of sample captions in the run's figures; 0 = none"
