@@ -119,5 +119,5 @@ def test_every_file_is_linted():
     command = [sys.executable, "-m", "ruff", "check", "--show-files"]
     shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     packages = ("zoo", "export", "serving", "tests", "ci")
-    files = {str(path) for package in packages for path in (ROOT / package).rglob("*.py")}
+    files = {str(path) for package in packages for path in (ROOT.resolve() / package).rglob("*.py")}
     assert sorted(files - set(shown.splitlines())) == []
