@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-ROOT = Path(__file__).parents[3]
+from tests.both_backends import values_of_both, write_values
 
 
 def layers(policy: str = "float32") -> dict[str, object]:
@@ -98,16 +93,7 @@ def values() -> dict[str, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    out = tmp_path_factory.mktemp("jax") / "values.npz"
-    environment = os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(ROOT)}
-    with subprocess.Popen(
-        [sys.executable, __file__, str(out)], env=environment, stderr=subprocess.PIPE, text=True
-    ) as process:
-        here = values()
-        _, err = process.communicate()
-    assert process.returncode == 0, err[-3000:]
-    with np.load(out) as arrays:
-        return here, {name: arrays[name] for name in arrays.files}
+    return values_of_both(__file__, values, tmp_path_factory.mktemp("jax"))
 
 
 def test_everything_is_finite_under_both_backends(both):
@@ -185,5 +171,4 @@ def test_a_head_is_the_same_after_loading_and_as_a_saved_model(tmp_path):
 
 
 if __name__ == "__main__":
-    sys.modules["tensorflow"] = None  # type: ignore[assignment]  # any import of it raises ImportError
-    np.savez(sys.argv[1], **values())
+    write_values(values)

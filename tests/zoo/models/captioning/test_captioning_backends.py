@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-ROOT = Path(__file__).parents[4]
+from tests.both_backends import values_of_both, write_values
+
 OBJECTIVES = ("vanilla", "wgan_gp", "relativistic")
 
 
@@ -85,15 +81,7 @@ def values() -> dict[str, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    out = tmp_path_factory.mktemp("jax") / "values.npz"
-    environment = os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, __file__, str(out)]
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
-        here = values()
-        _, err = process.communicate()
-    assert process.returncode == 0, err[-3000:]
-    with np.load(out) as arrays:
-        return here, {name: arrays[name] for name in arrays.files}
+    return values_of_both(__file__, values, tmp_path_factory.mktemp("jax"))
 
 
 @pytest.mark.parametrize("kind", ["loss", "autoencoder", "fit"])
@@ -116,5 +104,4 @@ def test_the_critic_moved_alone(both, backend):
 
 
 if __name__ == "__main__":
-    sys.modules["tensorflow"] = None  # type: ignore[assignment]  # any import of it raises ImportError
-    np.savez(sys.argv[1], **values())
+    write_values(values)
