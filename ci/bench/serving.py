@@ -4,8 +4,9 @@
 
 For each network, server and number of callers: requests per second and latencies, and the ratio to the in-process
 limit measured just before: as many threads of single-picture calls as there are callers, or, for a server that
-batches, one thread of batches of as many pictures (at most 32). The load comes from this process: asyncio, one
-connection per caller, ready-made requests of 150 kB. Every server's answers are compared with Keras's. Each
+batches, one thread of batches of as many pictures (at most 32). The load comes from h2load, on the cores of the
+servers where there are fewer than four, or from this process (--load=asyncio): one connection per caller, ready-made
+requests of 150 kB. Every server's answers are compared with Keras's. Each
 repetition starts all servers anew; ours take turns measurement by measurement, each peer runs without another beside.
 
 The peers need not be installed beside the rest: `pip install --target DIR 'ray[serve]' bentoml` and --peers-path DIR.
@@ -20,8 +21,9 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -30,10 +32,11 @@ from rich.console import Console
 from rich.table import Table
 
 from ci.bench import serving_contenders as contenders
-from ci.bench import serving_figure, serving_load, serving_models, serving_wire
+from ci.bench import serving_figure, serving_h2load, serving_load, serving_models, serving_wire
 from ci.bench.report import RESULTS, write_report
 from ci.bench.serving_contenders import Contender, Place
 from ci.bench.serving_limit import Limit
+from ci.bench.serving_load import Caller, Load
 from ci.bench.serving_models import Example
 from ci.bench.serving_processes import Process, split_cores
 from ci.bench.serving_rows import CONCURRENCIES, Sample, goals, rows
@@ -59,6 +62,7 @@ class Options:
         peers: Keys of `PEERS`.
         peers_path: Folder with their packages; None: they are installed.
         wire: Measure the way there and back, too.
+        load: What sends the requests, a key of `LOADS`.
     """
 
     seconds: float = 5.0
@@ -69,7 +73,20 @@ class Options:
     peers: Sequence[str] = ()
     peers_path: Path | None = None
     wire: bool = True
+    load: str = "h2load"
 
+
+def from_h2load(caller: Callable[[], Caller], concurrency: int, seconds: float) -> Load:
+    """Requests of another program."""
+    return serving_h2load.measure(caller(), concurrency, seconds)
+
+
+def from_asyncio(caller: Callable[[], Caller], concurrency: int, seconds: float) -> Load:
+    """Requests of this process."""
+    return serving_load.measure([caller() for _ in range(concurrency)], seconds)
+
+
+LOADS = {"h2load": from_h2load, "asyncio": from_asyncio}
 
 # One network and one mode, for the tests: does everything work, and is the ratio no disaster?
 SMOKE = Options(
@@ -79,6 +96,7 @@ SMOKE = Options(
     modes=contenders.MODES[:1],
     concurrencies=(1, 8),
     wire=False,
+    load="asyncio",
 )
 
 
@@ -99,13 +117,23 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--peers", default="ray,bentoml", help="comma-separated; empty for none")
     parser.add_argument("--peers-path", type=Path, help="folder made by pip install --target")
+    parser.add_argument(
+        "--load",
+        choices=tuple(LOADS),
+        default="h2load",
+        help="asyncio: a Python client, which takes half a core",
+    )
     parser.add_argument("--smoke", action="store_true", help="half a minute, nothing is written")
     given = parser.parse_args()
     options = SMOKE
     if not given.smoke:
+        if given.load == "h2load":
+            serving_h2load.require()
         peers_path = given.peers_path.resolve() if given.peers_path else None
         peers = usable_peers([name for name in given.peers.split(",") if name], peers_path)
-        options = Options(given.seconds, given.repetitions, peers=peers, peers_path=peers_path)
+        options = Options(
+            given.seconds, given.repetitions, peers=peers, peers_path=peers_path, load=given.load
+        )
     load = round(os.getloadavg()[0], 1)
     client_cores, server_cores = split_cores()
     if client_cores:
@@ -136,6 +164,7 @@ def main() -> None:
             "settings": findings.settings,
             "peer_versions": {peer: version(peer, options.peers_path) for peer in options.peers},
             "load_average_before": load,
+            "load": options.load,
             "pinning": pinning,
             "seconds": options.seconds,
             "repetitions": options.repetitions,
@@ -199,8 +228,8 @@ def together(
                     if held_to:
                         bound = limit.load(example.model, concurrency, batched, options.seconds)
                     for server in held_to:
-                        callers = [server.caller(example) for _ in range(concurrency)]
-                        found = serving_load.measure(callers, options.seconds)
+                        send = LOADS[options.load]
+                        found = send(partial(server.caller, example), concurrency, options.seconds)
                         findings.samples.append(
                             Sample(example.model, server.name, batched, concurrency, found, bound)
                         )

@@ -139,9 +139,9 @@ class Ours(Contender):
 
 
 class NoModel(Contender):
-    """The ceiling: gRPC alone."""
+    """What gRPC's own server takes by itself."""
 
-    name = "no model"
+    name = "grpcio, no model"
     once = True
     settings = "sync gRPC with generic handlers, answers 40 bytes"
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,7 +36,19 @@ def summary(latencies: Sequence[float], seconds: float, errors: int) -> Load:
 
 
 class Caller(ABC):
-    """One connection to a server."""
+    """One connection to a server.
+
+    Attributes:
+        url: Of the resource.
+        headers: Of the request, beside those of HTTP itself.
+        body: Of the request, as it goes over HTTP.
+        framing: Bytes of a reply's body before the reply itself; 0: HTTP/1.1 without any.
+    """
+
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+    framing = 0
 
     @abstractmethod
     async def open(self) -> None:
@@ -59,8 +71,13 @@ class GrpcCaller(Caller):
         request: Serialised.
     """
 
+    headers: Mapping[str, str] = {"content-type": "application/grpc", "te": "trailers"}
+    framing = 5
+
     def __init__(self, port: int, request: bytes) -> None:
         self._port, self._request = port, request
+        self.url = f"http://127.0.0.1:{port}{PREDICT}"
+        self.body = b"\0" + len(request).to_bytes(4, "big") + request
 
     async def open(self) -> None:
         """See `Caller.open`."""
@@ -93,10 +110,12 @@ class HttpCaller(Caller):
         body: Of the request.
     """
 
+    headers: Mapping[str, str] = {"content-type": "application/octet-stream"}
+
     def __init__(self, port: int, path: str, body: bytes) -> None:
+        self.url, self.body = f"http://127.0.0.1:{port}{path}", body
         head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: {len(body)}\r\n"
         self._port, self._head = port, f"{head}Content-Type: application/octet-stream\r\n\r\n".encode()
-        self._body = body
 
     async def open(self) -> None:
         """See `Caller.open`."""
@@ -105,7 +124,7 @@ class HttpCaller(Caller):
     async def call(self) -> bytes:
         """See `Caller.call`."""
         async with asyncio.timeout(TIMEOUT):
-            self._writer.writelines((self._head, self._body))
+            self._writer.writelines((self._head, self.body))
             await self._writer.drain()
             status, *lines = (await self._reader.readuntil(b"\r\n\r\n")).decode("latin-1").splitlines()
             fields = dict(line.lower().split(": ", 1) for line in lines if line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -42,12 +43,16 @@ def shape_of(proto: Any) -> tuple[int, ...]:
     return sizes
 
 
-def decoded_bytes(proto: Any) -> int:
+def decoded_bytes(proto: Any, shape: tuple[int, ...] | None = None) -> int:
     """Returns how much memory `decode` would need, from shape and type alone: nothing is allocated.
 
     A short typed field stands for its last value repeated, so a few bytes can declare a tensor of any size.
+
+    Args:
+        proto: A TensorProto.
+        shape: Its shape, where that is known already.
     """
-    count = math.prod(shape_of(proto))
+    count = math.prod(shape_of(proto) if shape is None else shape)
     if proto.dtype != dtypes.STRING:
         return count * _row(proto.dtype).numpy.itemsize
     if proto.tensor_content:
@@ -105,30 +110,34 @@ def encode(array: np.ndarray, *, dtype: int | None = None, content: bool = True)
     row = dtypes.table()[dtype] if dtype is not None else dtypes.from_numpy(array.dtype)
     if row is None:
         raise TensorError(f"TensorFlow has no type for numpy {array.dtype}")
-    proto = messages.TensorProto(dtype=row.number)
-    proto.tensor_shape.SetInParent()  # a scalar's shape is present and empty
-    for size in array.shape:
-        proto.tensor_shape.dim.add(size=size)
+    head = _head(row.number, array.shape)
     if row.number == dtypes.STRING:
-        proto.string_val.extend(_as_bytes(value) for value in array.ravel().tolist())
-        return [proto.SerializeToString()]
+        strings = messages.TensorProto(string_val=map(_as_bytes, array.ravel().tolist()))
+        return [head, strings.SerializeToString()]
     if array.size == 0:
-        return [proto.SerializeToString()]
+        return [head]
     if content or row.field in _RAW_FIELDS:
         number, kind = (4, array.dtype.newbyteorder("<")) if content else _RAW_FIELDS[row.field]
         body = np.ascontiguousarray(array, kind)
-        return [
-            proto.SerializeToString(),
-            *wire.delimited(number, [body.reshape(-1).view(np.uint8).data]),
-        ]
+        return [head, *wire.delimited(number, [body.reshape(-1).view(np.uint8).data])]
     bits = array.view(np.uint16) if row.field == "half_val" else array
-    number = proto.DESCRIPTOR.fields_by_name[row.field].number
-    return [proto.SerializeToString(), *wire.delimited(number, [wire.packed_varints(bits)])]
+    number = messages.TensorProto.DESCRIPTOR.fields_by_name[row.field].number
+    return [head, *wire.delimited(number, [wire.packed_varints(bits)])]
 
 
 def from_array(array: np.ndarray, *, dtype: int | None = None, content: bool = True) -> Any:
     """Returns the TensorProto message of an array; arguments as `encode`."""
     return messages.TensorProto.FromString(b"".join(encode(array, dtype=dtype, content=content)))
+
+
+@functools.lru_cache(maxsize=1024)
+def _head(dtype: int, shape: tuple[int, ...]) -> bytes:
+    """The wire bytes of type and shape: those of a model's outputs are nearly always the same."""
+    proto = messages.TensorProto(dtype=dtype)
+    proto.tensor_shape.SetInParent()  # a scalar's shape is present and empty
+    for size in shape:
+        proto.tensor_shape.dim.add(size=size)
+    return bytes(proto.SerializeToString())
 
 
 def _row(number: int) -> dtypes.DType:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 
 import numpy as np
@@ -37,6 +38,7 @@ def packed_varints(values: np.ndarray) -> bytes:
     return table[written].tobytes()
 
 
+@functools.lru_cache(maxsize=4096)
 def header(field: int, length: int) -> bytes:
     """Encodes tag and length of a length-delimited field (wire type 2)."""
     return varint(field << 3 | 2) + varint(length)

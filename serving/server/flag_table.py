@@ -77,7 +77,9 @@ class Flags:
     )
     saved_model_tags: tuple[str, ...] = flag(("serve",), "tags of the graph to load", kind.words)
     grpc_channel_arguments: tuple[tuple[str, int | str], ...] = flag(
-        (), "arguments for the gRPC server, key=value,key=value", kind.channel_arguments
+        (),
+        "of gRPC: grpc.max_receive_message_length, max_concurrent_streams, max_connection_age_ms, as key=value,...",
+        kind.channel_arguments,
     )
     grpc_max_threads: int = flag(4 * _CPUS, "threads that answer gRPC requests", kind.integer(1))
     enable_model_warmup: bool = flag(True, "replay a version's warm-up requests before it is available")

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
-
-import grpc
 
 from serving.protocol import messages
 from serving.server import grpc_methods
-from serving.server.admission import Admission, RequestPool
 from serving.server.config_files import SslConfig
 from serving.server.engine import Engine
 from serving.server.errors import StartError
-from serving.server.flag_fields import INT32 as INT32_MAX
-from serving.server.grpc_standard import add_health, add_reflection
+from serving.server.flags import Flags
+from serving.server.grpc_standard import Health, reflection
+from serving.server.http2.limits import Limits
+from serving.server.http2.pace import ByPace, InFibers, InThreads, Placing
+from serving.server.http2.server import Http2Server
+from serving.server.http2.services import Method, Methods, Unary
+from serving.server.http2.turns import Turns
+from serving.server.loader import CALLERS_THREAD
 from serving.server.reload import Reload
+from serving.server.sockets import listen, tls_context
 
 log = logging.getLogger(__name__)
-MAX_STREAMS = 256  # of one connection
 HEALTH_NAMES = ["", "ModelService", "PredictionService", messages.MODEL_SERVICE, messages.PREDICTION_SERVICE]
+ASIDE_THREADS = 4  # of calls that look after the server
+# gRPC's names of what can be set here.
+MESSAGE_LENGTH, STREAMS = "grpc.max_receive_message_length", "grpc.max_concurrent_streams"
+AGE = "grpc.max_connection_age_ms"
 
 
 @dataclass(frozen=True)
@@ -35,7 +44,7 @@ class GrpcOptions:
         threads: That answer requests.
         share_port: Let other processes listen on the same port.
         health: Answer grpc.health.v1.
-        channel_arguments: Further arguments of gRPC.
+        channel_arguments: Of gRPC; those with the names above mean something here.
     """
 
     address: str | None = None
@@ -54,41 +63,26 @@ class GrpcApp:
         engine: Models and calls.
         reload: Answers HandleReloadConfigRequest.
         options: Where and how to listen. The bound port is `port`.
+
+    Raises:
+        StartError: The port or the socket cannot be had.
     """
 
     def __init__(self, engine: Engine, reload: Reload, options: GrpcOptions) -> None:
-        self._engine = engine
-        pool = RequestPool(options.threads)
-        self._admission = Admission(
-            grpc_methods.answers(engine, reload),
-            quick=grpc_methods.QUICK,
-            pool=pool,
-            most=engine.flags.zoo_max_waiting_requests,
-            refused=lambda: engine.metrics.add(":zoo:refused_total", "", "UNAVAILABLE"),
-        )
-        cap = engine.flags.zoo_max_request_bytes
-        arguments: dict[str, Any] = {
-            # gRPC stops at this size while it receives and inflates: a gzip bomb takes no memory.
-            "grpc.max_receive_message_length": min(cap, INT32_MAX) if cap else -1,
-            "grpc.max_send_message_length": -1,
-            "grpc.max_concurrent_streams": MAX_STREAMS,
-            # Without processes of ours on it a taken port is an error, not a second server that gets half of the calls.
-            "grpc.so_reuseport": int(options.share_port),
-            **dict(options.channel_arguments),  # of two values for one key gRPC takes the first
-        }
-        self._server = grpc.server(pool, options=list(arguments.items()))
-        self._health = add_health(self._server) if options.health else None
-        self._server.add_generic_rpc_handlers((self._admission,))
-        add_reflection(self._server, lists_health=options.health)
+        self._engine, self._reload, self._options = engine, reload, options
+        self._health: Health | None = None
+        limits = _limits(engine.flags.zoo_max_request_bytes, options.channel_arguments)
+        self._http2 = Http2Server(self._methods, limits, lambda: self.turns.running)
         self.port = 0
-        if options.address is not None:
-            self.port = self._bind(options.address, options.ssl)
-        if options.socket:
-            self._bind(f"unix:{options.socket}", None)
+        try:
+            self._bind()
+        except BaseException:
+            self.stop(0)
+            raise
 
     def start(self) -> None:
         """Opens the port for requests and turns health to what the models are."""
-        self._server.start()
+        self._http2.start()
         self.report_health()
 
     def report_health(self) -> None:
@@ -105,29 +99,70 @@ class GrpcApp:
     def enter_lame_duck(self) -> None:
         """Turns health to NOT_SERVING for good; requests are still answered."""
         if self._health is not None:
-            self._health.enter_graceful_shutdown()
+            self._health.enter_lame_duck()
 
     def stop(self, drain_seconds: float) -> None:
         """Refuses new requests, and waits for the running ones."""
         self.enter_lame_duck()
-        stopped = self._server.stop(drain_seconds)
-        if self._health is not None:
-            self._health.end_watches()
-        stopped.wait()
-        self._admission.close()
+        self._http2.stop(drain_seconds, self._health.end_watches if self._health else lambda: None)
+        self.turns.close()
+        self._aside.close()
 
-    def _bind(self, address: str, ssl: SslConfig | None) -> int:
-        try:
-            if ssl is None:
-                return int(self._server.add_insecure_port(address))
-            return int(self._server.add_secure_port(address, _credentials(ssl)))
-        except RuntimeError as error:
-            raise StartError(
-                f"cannot listen on {address}: is the port taken?\nFix: choose another port"
-            ) from error
+    def _methods(self, loop: asyncio.AbstractEventLoop) -> Methods:
+        flags = self._engine.flags
+        limit = flags.zoo_max_request_bytes
+        self.turns = Turns(
+            loop,
+            self._options.threads,
+            most=flags.zoo_max_waiting_requests,
+            limit=limit,
+            placing=_placing(flags),
+        )
+        self._aside = Turns(loop, ASIDE_THREADS, most=0, limit=limit)
+
+        def refused() -> None:
+            self._engine.metrics.add(":zoo:refused_total", "", "UNAVAILABLE")
+
+        found: dict[str, Method] = {
+            name: Unary(answer, self._aside)
+            if name in grpc_methods.QUICK
+            else Unary(answer, self.turns, refused)
+            for name, answer in grpc_methods.answers(self._engine, self._reload).items()
+        }
+        if self._options.health:
+            self._health = Health(loop)
+            found.update(self._health.methods())
+        return {**found, **reflection(lists_health=self._options.health)}
+
+    def _bind(self) -> None:
+        options = self._options
+        if options.address is not None:
+            host, _, port = options.address.rpartition(":")
+            context = tls_context(options.ssl, ["h2"]) if options.ssl else None
+            # Without processes of ours on it a taken port is an error, not a second server with half of the calls.
+            held = listen(host, int(port), options.share_port)
+            self._http2.listen(held, context)
+            self.port = held.getsockname()[1]
+        if options.socket:
+            self._http2.listen_unix(Path(options.socket))
 
 
-def _credentials(ssl: SslConfig) -> grpc.ServerCredentials:
-    return grpc.ssl_server_credentials(
-        [(ssl.server_key, ssl.server_cert)], ssl.custom_ca, require_client_auth=ssl.client_verify
+def _placing(flags: Flags) -> Placing:
+    if flags.enable_batching:
+        return InFibers()
+    return ByPace() if flags.tensorflow_inter_op_parallelism == CALLERS_THREAD else InThreads()
+
+
+def _limits(cap: int, arguments: Sequence[tuple[str, Any]]) -> Limits:
+    given = dict(arguments)
+    for name, value in given.items():
+        if name not in (MESSAGE_LENGTH, STREAMS, AGE):
+            log.warning("--grpc_channel_arguments: %s changes nothing in this server", name)
+        elif not isinstance(value, int):
+            raise StartError(f"--grpc_channel_arguments: {name}={value}\nFix: give a whole number")
+    plain = Limits()
+    return Limits(
+        message=max(0, given.get(MESSAGE_LENGTH, cap)),
+        streams=given.get(STREAMS, plain.streams),
+        age=max(0.0, given.get(AGE, 0) / 1000),
     )

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import grpc
 from google.protobuf.message import DecodeError
 
 from serving.protocol import messages
 from serving.server import model_info
 from serving.server.engine import Engine
-from serving.server.errors import StatusError, invalid, truncated, unforeseen
+from serving.server.errors import StatusError, invalid, unforeseen
+from serving.server.http2.call import Call
+from serving.server.http2.pace import Answer as Answers
 from serving.server.reload import Reload
 from serving.server.version import Expired
 
@@ -22,7 +23,6 @@ QUICK = frozenset(
     {f"/{PREDICTION}/GetModelMetadata", f"/{MODEL}/GetModelStatus", f"/{MODEL}/HandleReloadConfigRequest"}
 )
 Answer = Callable[[Any, Expired], Any]  # the request and its deadline -> the response message, or its bytes
-Handler = Callable[[bytes, grpc.ServicerContext], bytes]
 
 
 @dataclass(frozen=True)
@@ -92,41 +92,28 @@ def prediction_methods(engine: Engine) -> list[Method]:
     ]
 
 
-def answers(engine: Engine, reload: Reload) -> dict[str, Handler]:
+def answers(engine: Engine, reload: Reload) -> dict[str, Answers]:
     """Returns, for each method by its full name, the function from request bytes to reply bytes."""
 
     def status(request: Any, _: Expired) -> Any:
         return model_info.status(engine.core, request)
 
-    def reconfigure(raw: bytes, context: grpc.ServicerContext) -> bytes:
+    def reconfigure(raw: bytes, call: Call) -> bytes:
         def answer(request: Any, _: Expired) -> Any:
-            return reload.answer(request, context)
+            return reload.answer(request, call)
 
-        method = Method(
-            MODEL, "HandleReloadConfigRequest", messages.ReloadConfigRequest, answer, lambda _: ""
-        )
-        return _over_grpc(engine, method)(raw, context)
+        name, kind = "HandleReloadConfigRequest", messages.ReloadConfigRequest
+        return Method(MODEL, name, kind, answer, lambda _: "").run(engine, raw, call.expired)
+
+    def over_grpc(method: Method) -> Answers:
+        return lambda raw, call: method.run(engine, raw, call.expired)
 
     methods = [
         *prediction_methods(engine),
         Method(MODEL, "GetModelStatus", messages.GetModelStatusRequest, status, _model),
     ]
-    handlers = {f"/{method.service}/{method.name}": _over_grpc(engine, method) for method in methods}
-    return handlers | {f"/{MODEL}/HandleReloadConfigRequest": reconfigure}
-
-
-def _over_grpc(engine: Engine, method: Method) -> Handler:
-    """Turns refusals into status codes."""
-
-    def handle(raw: bytes, context: grpc.ServicerContext) -> bytes:
-        try:
-            return method.run(engine, raw, lambda: not context.is_active())
-        except StatusError as error:
-            failure = error
-        context.abort(getattr(grpc.StatusCode, failure.code), truncated(failure.message))
-        raise AssertionError("abort raises")
-
-    return handle
+    found = {f"/{method.service}/{method.name}": over_grpc(method) for method in methods}
+    return found | {f"/{MODEL}/HandleReloadConfigRequest": reconfigure}
 
 
 def _model(request: Any) -> str:

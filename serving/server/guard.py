@@ -134,7 +134,8 @@ def _measured(alias: str, given: Any) -> tuple[int, tuple[int, ...], int]:
         texts = sum(map(len, given.ravel().tolist())) if row.number == dtypes.STRING else 0
         return row.number, given.shape, given.nbytes + texts
     try:
-        return given.dtype, tensors.shape_of(given), tensors.decoded_bytes(given)
+        shape = tensors.shape_of(given)
+        return given.dtype, shape, tensors.decoded_bytes(given, shape)
     except tensors.TensorError as error:
         raise invalid(f"tensor parsing error: {alias} ({error})") from error
 
@@ -142,17 +143,18 @@ def _measured(alias: str, given: Any) -> tuple[int, tuple[int, ...], int]:
 def _check_tensor(spec: signatures.TensorSpec, given: Any, shape_check: str) -> int:
     """Compares one tensor with its declaration and returns the bytes it will take."""
     dtype, shape, size = _measured(spec.alias, given)
-    received = signatures.describe(dtype, shape)
     if dtype != spec.dtype:
         raise invalid(
             f"Type mismatch: actual {dtypes.name_of(dtype)} vs. expect {dtypes.name_of(spec.dtype)} "
-            f"(input {spec}, received {received})"
+            f"(input {spec}, received {signatures.describe(dtype, shape)})"
         )
     if not _fits(spec, shape, shape_check):
+        received = signatures.describe(dtype, shape)
         raise invalid(f"input '{spec.alias}' has the wrong shape: expected {spec}, received {received}")
     if dtype == dtypes.STRING and math.prod(shape) > MAX_STRINGS:
         raise invalid(f"input '{spec.alias}' has {math.prod(shape)} strings; this server takes {MAX_STRINGS}")
     if shape_check == "strict" and shape and spec.shape and spec.shape[0] == -1 and shape[0] == 0:
+        received = signatures.describe(dtype, shape)
         raise invalid(f"input '{spec.alias}' has no rows: expected {spec}, received {received}")
     return size
 

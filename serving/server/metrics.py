@@ -59,9 +59,10 @@ class Metrics:
         """Enters a value into a histogram."""
         bounds = TABLE[name][2]
         with self._lock:
-            counts, total = self._values[name].setdefault(labels, ([0] * (len(bounds) + 1), 0.0))
+            values = self._values[name]
+            counts, total = values.get(labels) or ([0] * (len(bounds) + 1), 0.0)
             counts[bisect.bisect_left(bounds, value)] += 1
-            self._values[name][labels] = counts, total + value
+            values[labels] = counts, total + value
 
     def value(self, name: str, *labels: str) -> float:
         """Returns a counter or gauge, or how many values a histogram has; 0 where there is none yet."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -35,18 +36,28 @@ class Reply:
 
     def model_spec(self) -> Any:
         """Returns the ModelSpec of the reply: name, version and signature name, always all three."""
-        spec = messages.ModelSpec(name=self.version.model, signature_name=self.signature)
-        spec.version.value = self.version.number
-        return spec
+        return _model_spec(self.version.model, self.version.number, self.signature)
 
     def encode(self, tensor_content: bool = False) -> bytes:
         """Returns the wire bytes of the PredictResponse, numbers in their typed fields as TF Serving sends them."""
         reply = messages.PredictResponse
-        chunks = wire.delimited(reply.MODEL_SPEC_FIELD_NUMBER, [self.model_spec().SerializeToString()])
+        spec = _encoded_spec(self.version.model, self.version.number, self.signature)
+        chunks = wire.delimited(reply.MODEL_SPEC_FIELD_NUMBER, [spec])
         for alias, array in self.outputs.items():
             tensor = tensors.encode(array, content=tensor_content)
             chunks += wire.map_entry(reply.OUTPUTS_FIELD_NUMBER, alias, tensor)
         return b"".join(chunks)
+
+
+def _model_spec(model: str, version: int, signature: str) -> Any:
+    spec = messages.ModelSpec(name=model, signature_name=signature)
+    spec.version.value = version
+    return spec
+
+
+@functools.lru_cache(maxsize=256)
+def _encoded_spec(model: str, version: int, signature: str) -> bytes:
+    return bytes(_model_spec(model, version, signature).SerializeToString())
 
 
 class Predictor:

@@ -6,9 +6,7 @@ import hmac
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
-
-import grpc
+from typing import Any, Protocol
 
 from serving.protocol import messages
 from serving.server.errors import StatusError, invalid
@@ -18,6 +16,16 @@ from serving.server.model_config import ModelConfig, parse_model_config
 
 log = logging.getLogger(__name__)
 _LOCAL = ("unix:", "ipv4:127.", "ipv6:[::1]", "ipv6:%5B::1%5D")
+
+
+class Caller(Protocol):
+    """Who asks, as gRPC's ServicerContext tells it."""
+
+    def peer(self) -> str:
+        """Returns `ipv4:HOST:PORT`, `ipv6:[HOST]:PORT` or `unix:`."""
+
+    def invocation_metadata(self) -> Sequence[tuple[str, str | bytes]]:
+        """Returns the header fields of the call."""
 
 
 class Reload:
@@ -39,7 +47,7 @@ class Reload:
     ) -> None:
         self._flags, self._configs, self._apply, self._metrics = flags, configs, apply, metrics
 
-    def answer(self, request: Any, context: grpc.ServicerContext) -> Any:
+    def answer(self, request: Any, context: Caller) -> Any:
         """Replaces the models, and returns a ReloadConfigResponse; the outcome is in its status as well.
 
         Raises:
@@ -63,7 +71,7 @@ class Reload:
         log.info("models reloaded by %s: %s", context.peer(), ", ".join(config.name for config in configs))
         return response
 
-    def _authorise(self, context: grpc.ServicerContext) -> None:
+    def _authorise(self, context: Caller) -> None:
         allowed = self._flags.zoo_reload
         if allowed == "local" and context.peer().startswith(_LOCAL):
             return

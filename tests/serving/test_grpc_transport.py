@@ -211,6 +211,24 @@ def test_channel_arguments_are_those_of_the_operator(server):
     ):
         assert refused(channel, bytes(1001))[0] == "RESOURCE_EXHAUSTED"
         assert answers(channel)
+    with pytest.raises(StartError, match=r"max_concurrent_streams=many\nFix: "):
+        listening(server.engine, channel_arguments=(("grpc.max_concurrent_streams", "many"),)).__enter__()
+
+
+def test_old_connections_are_made_anew_and_no_call_fails(server):
+    arguments = (("grpc.max_connection_age_ms", 300),)
+    with (
+        listening(server.engine, channel_arguments=arguments) as app,
+        grpc.insecure_channel(f"{HOST}:{app.port}") as channel,
+    ):
+        assert answers(channel)
+        (first,) = app._http2._connections
+        end = time.monotonic() + 20
+        while first in app._http2._connections and time.monotonic() < end:
+            assert answers(channel)
+            time.sleep(0.01)
+        assert first not in app._http2._connections
+        assert answers(channel)
 
 
 # Health and reflection

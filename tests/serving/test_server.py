@@ -246,7 +246,7 @@ def test_kernel_texts_lose_stacks_decoration_and_paths():
 
 def test_a_taken_port_is_an_error_and_not_a_second_server(server, models_dir):
     port = int(server.address.rpartition(":")[2])
-    with pytest.raises(StartError, match="is the port taken"):
+    with pytest.raises(StartError, match="Address already in use"):
         Server(models_dir, port=port).start()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ import numpy as np
 from serving.server.batching import assembly
 from serving.server.batching.parameters import BatchingParameters
 from serving.server.errors import StatusError, invalid
+from serving.server.waiting import Signal
 
 NOW = float("-inf")
 
@@ -29,14 +29,14 @@ class Task:
 
     def __init__(self, inputs: assembly.Arrays, rows: int, expired: Callable[[], bool]) -> None:
         self.inputs, self.rows, self.expired = inputs, rows, expired
-        self._answered = threading.Event()
+        self._answered = Signal()
         self._outputs: dict[str, np.ndarray] = {}
         self._error: StatusError | None = None
 
     @property
     def answered(self) -> bool:
         """Whether the outcome is there."""
-        return self._answered.is_set()
+        return self._answered.is_set
 
     def succeed(self, outputs: dict[str, np.ndarray]) -> None:
         """Hands the caller its outputs."""

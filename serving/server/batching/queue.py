@@ -14,6 +14,7 @@ from serving.server.batching.backlog import Backlog, Task
 from serving.server.batching.execution import Execution, Observer, Run, tell
 from serving.server.batching.parameters import BatchingParameters
 from serving.server.errors import StatusError
+from serving.server.waiting import blocking, current
 
 
 @dataclass
@@ -81,13 +82,15 @@ class Queue:
                 )
             parts = [] if rows is None else self._enqueue(task)
             # A free batch thread would do nothing else: the caller runs the batch and saves two thread switches.
-            batch = self.take(time.monotonic()) if parts and self._slots.free else None
+            # One that runs in a server's loop does not: the loop has other calls to see to.
+            runs = parts and self._slots.free and current() is None
+            batch = self.take(time.monotonic()) if runs else None
             if batch is not None:
                 self._slots.free -= 1
             elif parts:
                 self._work.notify()
         if rows is None:
-            return self._execution.alone(task)
+            return blocking(lambda: self._execution.alone(task))
         if batch is not None:
             self.process(batch)
         for part in parts:

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import socket
-import ssl as tls
-import tempfile
 import threading
-from pathlib import Path
 
 from serving.server.config_files import SslConfig
 from serving.server.errors import StartError
 from serving.server.rest.app import RestApp
 from serving.server.rest.punctual import PATIENCE, Patience, punctual
+from serving.server.sockets import listen, tls_context
 
 log = logging.getLogger(__name__)
 HEADER_BYTES = 32 * 1024
@@ -48,7 +44,7 @@ class RestServer:
         except ImportError as error:
             raise StartError("REST needs uvicorn\nFix: pip install 'mizoo[zoo]'") from error
         self._app = app
-        self._socket = _listen(host, port, share_port)
+        self._socket = listen(host, port, share_port)
         self.port: int = self._socket.getsockname()[1]
         config = uvicorn.Config(
             app,
@@ -63,7 +59,7 @@ class RestServer:
         )
         config.load()
         if ssl is not None:
-            config.ssl = _context(ssl)
+            config.ssl = tls_context(ssl)
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._run, name="rest-loop", daemon=True)
 
@@ -87,36 +83,3 @@ class RestServer:
 
     def _run(self) -> None:
         asyncio.run(self._server.serve(sockets=[self._socket]))
-
-
-def _listen(host: str, port: int, share_port: bool) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    made = socket.socket(family, socket.SOCK_STREAM)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    if share_port:
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    try:
-        made.bind((host.strip("[]"), port))
-        made.listen(1024)
-    except OSError as error:
-        made.close()
-        raise StartError(
-            f"cannot listen on {host}:{port}: {error.strerror}\nFix: choose another port"
-        ) from error
-    return made
-
-
-def _context(ssl: SslConfig) -> tls.SSLContext:
-    """Makes the TLS context; the ssl module reads keys from files only, which are gone at once."""
-    context = tls.SSLContext(tls.PROTOCOL_TLS_SERVER)
-    context.minimum_version = tls.TLSVersion.TLSv1_2
-    with tempfile.TemporaryDirectory() as folder:  # mode 0700
-        key, cert = Path(folder) / "key.pem", Path(folder) / "cert.pem"
-        key.touch(mode=0o600)
-        key.write_bytes(ssl.server_key)
-        cert.write_bytes(ssl.server_cert)
-        context.load_cert_chain(os.fspath(cert), os.fspath(key))
-    if ssl.client_verify and ssl.custom_ca:
-        context.load_verify_locations(cadata=ssl.custom_ca.decode())
-        context.verify_mode = tls.CERT_REQUIRED
-    return context

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 from serving.server.flag_fields import cores
 from serving.server.flags import Flags
+from serving.server.loader import CALLERS_THREAD
 
 CHEAP_MILLISECONDS = 5.0
-CALLERS_THREAD = -1  # TensorFlow runs all ops in the thread of the caller: no switch to its own and back
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def given(flags: Flags) -> Plan | None:
     if flags.enable_batching:
         return Plan(1, flags, "--enable_batching: requests of all callers meet in one process")
     if cores() == 1:
-        return Plan(1, flags, "there is one core")
+        return Plan(1, single_threaded(flags), "there is one core")
     return None
 
 

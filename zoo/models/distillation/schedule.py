@@ -27,7 +27,10 @@ def sgd(config: ClassifierConfig, rate: float) -> keras.optimizers.SGD:
 
 def rates(config: ClassifierConfig, first: float, epochs: int) -> keras.callbacks.LearningRateScheduler:
     """Returns the callback that sets the rate of every epoch: a function of the epoch alone, exact after a resume."""
-    return keras.callbacks.LearningRateScheduler(lambda epoch, _: rate_of(config, first, epoch / epochs))
+    warm = config.warmup_epochs + 1
+    return keras.callbacks.LearningRateScheduler(
+        lambda epoch, _: min(1.0, (epoch + 1) / warm) * rate_of(config, first, epoch / epochs)
+    )
 
 
 def rate_of(config: ClassifierConfig, first: float, done: float) -> float:

@@ -15,6 +15,7 @@ from zoo.models.distillation.calibration import recalibrate
 from zoo.models.distillation.classifier import Classifier
 from zoo.models.distillation.config import ClassifierConfig
 from zoo.models.distillation.distillers import BlockDistiller, LogitDistiller, SteppingStones
+from zoo.models.distillation.lifeless import PICTURES, EndLifeless
 from zoo.models.distillation.schedule import rates, sgd
 from zoo.models.distillation.teacher import frozen, load_answering_teacher, load_teacher
 from zoo.surgery.assemble import check_seams
@@ -59,13 +60,20 @@ class Training:
             self.run,
             self.config,
             self.options,
-            callbacks=[schedule],
+            callbacks=[schedule, EndLifeless(self.model.network, self.some_pictures)],
             augmentation=self.augmentation,
         )
 
+    @property
+    def some_pictures(self) -> Any:
+        """A few of validation."""
+        return next(iter(self.splits.validation.once(PICTURES)))[0]
+
     def fit_blocks(self, learner: keras.Model) -> None:
         """Trains the blocks apart."""
-        config = replace(self.config, epochs=self.config.block_epochs, schedule="cosine", patience=None)
+        config = replace(
+            self.config, epochs=self.config.block_epochs, schedule="cosine", patience=None, warmup_epochs=0
+        )
         rate = config.block_learning_rate
         learner.compile(optimizer=keras.optimizers.Adam(rate))
         fit(

@@ -44,6 +44,12 @@ def test_the_callback_sets_the_rate_of_the_epoch():
     assert history.history["learning_rate"] == pytest.approx([0.2, 0.4 * (1 - np.sqrt(0.5)) / 2])
 
 
+def test_the_rate_rises_to_its_first_value():
+    config = ClassifierConfig(warmup_epochs=3)
+    schedule = rates(config, 0.4, 240).schedule
+    assert [schedule(epoch, None) for epoch in range(5)] == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.4])
+
+
 @pytest.mark.parametrize(("momentum", "tolerance"), [(0.0, 1e-3), (0.9, 0.1)], ids=["plain", "momentum"])
 def test_weights_decay_as_under_pytorch(momentum, tolerance):
     """With no gradient of the loss PyTorch's step is v = m v + d w, w = w - r v; it starts 1 / (1 - m) steps late."""
