@@ -195,8 +195,9 @@ def run(options: Options, cores: Sequence[int] = ()) -> Findings:
                 log = place.scratch / "limit.log"
                 limit = Limit(Process(Limit.command(place.models), log, cores=cores, spoken_to=True))
                 stack.callback(limit.stop)
+                alone = [contenders.NoModel(place, transport) for transport in contenders.TRANSPORTS]
                 ours = [contenders.Ours(place, mode) for mode in options.modes]
-                together(findings, options, limit, [contenders.NoModel(place), *ours], examples)
+                together(findings, options, limit, [*alone, *ours], examples)
                 for peer in options.peers:
                     together(findings, options, limit, [PEERS[peer](place)], examples)
             print(f"repetition {repetition + 1} of {options.repetitions} done", flush=True)

@@ -20,6 +20,7 @@ batch_timeout_micros { value: 0 }
 num_batch_threads { value: 1 }
 max_enqueued_batches { value: 100 }
 """
+TRANSPORTS = ("grpcio", "ours")  # of `ci.bench.serving_echo`
 
 
 @dataclass(frozen=True)
@@ -139,15 +140,18 @@ class Ours(Contender):
 
 
 class NoModel(Contender):
-    """What gRPC's own server takes by itself."""
+    """What a gRPC server takes by itself."""
 
-    name = "grpcio, no model"
     once = True
-    settings = "sync gRPC with generic handlers, answers 40 bytes"
+
+    def __init__(self, place: Place, transport: str) -> None:
+        super().__init__(place)
+        self.name, self._transport = f"{transport}, no model", transport
+        self.settings = f"ci.bench.serving_echo, answers 40 bytes by the server of {transport}"
 
     def process(self) -> Process:
         """See `Contender.process`."""
-        command = [sys.executable, "-m", "ci.bench.serving_echo", str(self.port), "40"]
+        command = [sys.executable, "-m", "ci.bench.serving_echo", str(self.port), "40", self._transport]
         return Process(command, self.log, cores=self.place.cores)
 
     def check(self, example: Example) -> None:

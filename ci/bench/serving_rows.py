@@ -104,7 +104,8 @@ def _batching_goals(samples: Sequence[Sample], model: str, concurrency: int) -> 
 def _best(samples: Sequence[Sample], model: str, concurrency: int) -> float:
     rates = defaultdict(list)
     for sample in samples:
-        if sample.server.startswith("ours") and _is(sample, model, sample.server, concurrency):
+        ours = sample.server.startswith("ours") and not sample.server.endswith("no model")
+        if ours and _is(sample, model, sample.server, concurrency):
             rates[sample.server].append(sample.load.rate)
     return max(map(statistics.median, rates.values()), default=0.0)
 

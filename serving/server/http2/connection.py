@@ -6,37 +6,19 @@ import asyncio
 import logging
 import random
 import time
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, cast
 
 from serving.server.errors import StatusError
-from serving.server.http2 import frames, headers
-from serving.server.http2.call import Call
+from serving.server.http2 import frames
 from serving.server.http2.frames import ConnectionFaultError
-from serving.server.http2.header_blocks import HeaderBlocks, Said
-from serving.server.http2.inbox import Inbox
+from serving.server.http2.header_blocks import HeaderBlocks
 from serving.server.http2.limits import HEADER_BYTES, Calm, Limits
-from serving.server.http2.outbox import Outbox
 from serving.server.http2.reader import LONGEST_DATA, FrameReader
-from serving.server.http2.services import MISSING, Method, Methods
+from serving.server.http2.services import Methods
+from serving.server.http2.streams import WINDOW, Streams
 
 log = logging.getLogger(__name__)
-WINDOW = 2**30  # messages have a limit of their own; a window below it would only make clients wait
-
-
-@dataclass
-class Stream:
-    """A call and what it has sent."""
-
-    call: Call
-    method: Method
-    inbox: Inbox
-    open: bool = True  # the client may send more
-    begun: bool = False  # header fields have gone out
-    received: int = 0  # bytes since the last WINDOW_UPDATE
-    heard: float = 0.0
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -63,10 +45,6 @@ class Connection(asyncio.BufferedProtocol):
         self._reader = FrameReader(self)
         self._blocks = HeaderBlocks()
         self._calm = Calm()
-        self._streams: dict[int, Stream] = {}
-        self._last = 0  # the highest stream that the client has begun
-        self._promised: int | None = None  # the highest stream that GOAWAY lets go on
-        self._cut: deque[int] = deque(maxlen=64)  # streams of ours to reset: trailers may be on their way
         self._greeted = self._over = False
         self._received = 0
         self._begun = self._since = time.monotonic()
@@ -80,7 +58,8 @@ class Connection(asyncio.BufferedProtocol):
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(2**20)
         self._peer = peer_name(transport)
-        self._outbox = Outbox(self._transport.write, self._sent)
+        self._streams = Streams(self._methods, self._limits, self._calm, self._transport.write, self._peer)
+        self._outbox = self._streams.outbox
         mine = {
             frames.MAX_CONCURRENT_STREAMS: self._limits.streams,
             frames.INITIAL_WINDOW_SIZE: WINDOW,
@@ -121,8 +100,7 @@ class Connection(asyncio.BufferedProtocol):
     def connection_lost(self, _: Exception | None) -> None:
         """Ends all calls."""
         self._over = True
-        for number in tuple(self._streams):
-            self._end(number)
+        self._streams.forget_all()
         self._closed(self)
 
     # What the server asks
@@ -135,18 +113,16 @@ class Connection(asyncio.BufferedProtocol):
     @property
     def sending(self) -> bool:
         """Whether something is on its way to the client."""
-        return self._outbox.stuck or self._transport.get_write_buffer_size() > 0
+        return self._outbox.stuck or self._unsent() > 0
 
     def go_away(self) -> None:
         """Takes no further calls; those that are open go on."""
-        if self._promised is None:
-            self._promised = self._last
-            self._transport.write(frames.goaway(self._last, frames.NO_ERROR))
+        if self._streams.go_away():
+            self._transport.write(frames.goaway(self._streams.promised, frames.NO_ERROR))
 
     def close(self) -> None:
         """Ends the connection, and the calls that are still open with it."""
-        for stream in tuple(self._streams.values()):
-            stream.call.finish(StatusError("UNAVAILABLE", "the server stops"))
+        self._streams.finish_all(StatusError("UNAVAILABLE", "the server stops"))
         self._over = True
         try:  # the client closes it: a closed socket that receives more would cut off replies on their way
             self._transport.write_eof()
@@ -161,7 +137,6 @@ class Connection(asyncio.BufferedProtocol):
     def tick(self, now: float) -> None:
         """Ends what the client has been waited for too long; called every second."""
         self._calm.earn(Calm.PER_SECOND)
-        silence = self._limits.silence
         if not self._greeted and now - self._begun > self._limits.hello:
             self.abort()
             return
@@ -170,95 +145,31 @@ class Connection(asyncio.BufferedProtocol):
             if self.idle and not self._over:
                 self.close()
         if not self._over:
-            for stream in tuple(self._streams.values()):
-                if stream.open and now - stream.heard > silence:
-                    stream.call.finish(StatusError("CANCELLED", f"no byte of the message for {silence:g} s"))
-        unsent = self._transport.get_write_buffer_size()
+            self._streams.expire(now)
+        unsent = self._unsent()
         progress = self._outbox.progress - unsent
         if progress != self._progress or not (unsent or self._outbox.stuck):
             self._progress, self._since = progress, now
-        elif now - self._since > silence:
+        elif now - self._since > self._limits.silence:
             self.abort()
 
-    # Replies
-
-    def send(self, number: int, message: bytes) -> None:
-        """See `Replies.send`."""
-        self._begin(number)
-        self._outbox.message(number, message)
-
-    def reply(self, number: int, message: bytes) -> None:
-        """See `Replies.reply`."""
-        self._outbox.reply(number, message)
-
-    def finish(self, number: int, error: StatusError | None) -> None:
-        """See `Replies.finish`."""
-        stream = self._streams[number]
-        if error is None:
-            self._begin(number)
-        block = headers.END if error is None else headers.refusal(error, begun=stream.begun)
-        self._outbox.end(number, block)
-
-    def _begin(self, number: int) -> None:
-        if not self._streams[number].begun:
-            self._streams[number].begun = True
-            self._outbox.begin(number)
-
-    def _sent(self, number: int) -> None:
-        """The last of a stream has gone out."""
-        self._calm.earn(Calm.PER_CALL)
-        stream = self._end(number)
-        if stream is not None and stream.open:
-            self._cut.append(number)
-            self._transport.write(frames.rst_stream(number, frames.NO_ERROR))
-
-    def _end(self, number: int) -> Stream | None:
-        stream = self._streams.pop(number, None)
-        self._outbox.forget(number)
-        if stream is not None:
-            stream.call.end()
-        return stream
+    def _unsent(self) -> int:
+        try:
+            return self._transport.get_write_buffer_size()
+        except AttributeError:  # of a TLS transport that has been closed, in Python 3.11
+            return 0
 
     # Frames
 
     def on_data(self, number: int, chunk: memoryview, size: int, last: bool) -> None:
         """See `Sink.on_data`."""
-        if number == 0 or number > self._last or self._blocks.open:
-            raise ConnectionFaultError(frames.PROTOCOL_ERROR, f"DATA on stream {number}")
-        if not size and not last:
-            self._count()
+        if self._blocks.open:
+            raise ConnectionFaultError(frames.PROTOCOL_ERROR, "DATA within the header fields of a call")
         self._received += size
         if self._received > WINDOW // 2:
             self._transport.write(frames.window_update(0, self._received))
             self._received = 0
-        stream = self._streams.get(number)
-        if stream is None:
-            return  # refused or reset meanwhile
-        if not stream.open:
-            raise ConnectionFaultError(frames.STREAM_CLOSED, f"DATA after the end of stream {number}")
-        stream.open = not last
-        stream.heard = time.monotonic()
-        stream.received += size
-        if stream.received > WINDOW // 2 and not last:
-            self._transport.write(frames.window_update(number, stream.received))
-            stream.received = 0
-        self._deliver(stream, chunk, last)
-
-    def _deliver(self, stream: Stream, chunk: memoryview, last: bool) -> None:
-        call = stream.call
-        try:
-            messages = stream.inbox.take(chunk)
-        except StatusError as error:
-            call.finish(error)
-            return
-        for message in messages:
-            if not call.ended:
-                stream.method.message(call, message)
-        if last and not call.ended:
-            if stream.inbox.empty:
-                stream.method.half_closed(call)
-            else:
-                call.finish(StatusError("INTERNAL", "the call ends within a message"))
+        self._streams.data(number, chunk, size, last)
 
     def on_frame(self, kind: int, flags: int, number: int, payload: bytes) -> None:
         """See `Sink.on_frame`."""
@@ -267,61 +178,18 @@ class Connection(asyncio.BufferedProtocol):
         if self._blocks.open and (kind != frames.CONTINUATION or number != self._blocks.stream):
             raise ConnectionFaultError(frames.PROTOCOL_ERROR, "a frame within the header fields of a call")
         if kind in (frames.HEADERS, frames.CONTINUATION):
-            self._on_headers(kind, flags, number, payload)
+            block = self._blocks.add(kind, flags, number, payload)
+            if block is not None:
+                self._streams.begin(number, *block)
         elif kind == frames.WINDOW_UPDATE:
             self._on_window_update(number, payload)
         else:
             handler: Any = _OTHERS.get(kind)
+            # A ping for what has gone out measures how fast it goes: some clients ask all the time.
             if kind != frames.PING or self._pinged == self._outbox.progress:
-                self._count()  # a ping for what has gone out measures how fast it goes: some clients ask all the time
+                self._streams.count()
             if handler is not None:
                 handler(self, flags, number, payload)
-
-    def _on_headers(self, kind: int, flags: int, number: int, payload: bytes) -> None:
-        block = self._blocks.add(kind, flags, number, payload)
-        if block is None:
-            return
-        said, last = block
-        if number in self._streams:  # trailers of a request
-            stream = self._streams[number]
-            if not stream.open or not last:
-                raise ConnectionFaultError(frames.PROTOCOL_ERROR, f"further fields on stream {number}")
-            stream.open = False
-            self._deliver(stream, memoryview(b""), True)
-            return
-        if number in self._cut:
-            self._count()
-            return
-        if number % 2 == 0 or number <= self._last:
-            raise ConnectionFaultError(frames.PROTOCOL_ERROR, f"stream {number} cannot begin now")
-        self._last = number
-        if self._promised is not None:
-            return  # the GOAWAY said so: the client asks elsewhere
-        if len(self._streams) >= self._limits.streams:
-            self._count()
-            if not last:
-                self._cut.append(number)
-            self._transport.write(frames.rst_stream(number, frames.REFUSED_STREAM))
-            return
-        self._open(number, said, last)
-
-    def _open(self, number: int, said: Said, last: bool) -> None:
-        if isinstance(said, headers.NotGrpcError):
-            self._outbox.fields(number, headers.http_refusal(said.status), frames.END_STREAM)
-            if not last:
-                self._cut.append(number)
-                self._transport.write(frames.rst_stream(number, frames.NO_ERROR))
-            return
-        request = said if isinstance(said, headers.Request) else headers.NOTHING
-        method = self._methods.get(request.path, MISSING)
-        call = Call(request, number, self._peer, self)
-        inbox = Inbox(self._limits.message, request.encoding)
-        self._streams[number] = Stream(call, method, inbox, open=not last, heard=time.monotonic())
-        error = said if isinstance(said, StatusError) else method.refusal()
-        if error is not None:
-            call.finish(error)
-        elif last:
-            method.half_closed(call)
 
     def _on_window_update(self, number: int, payload: bytes) -> None:
         if len(payload) != 4:
@@ -331,10 +199,10 @@ class Connection(asyncio.BufferedProtocol):
             raise ConnectionFaultError(frames.PROTOCOL_ERROR, "WINDOW_UPDATE of nothing")
         if number == 0 or number in self._streams:
             self._outbox.grant(number, amount)
-        elif number > self._last:
+        elif number > self._streams.last:
             raise ConnectionFaultError(frames.PROTOCOL_ERROR, f"WINDOW_UPDATE on stream {number}")
         else:
-            self._count()
+            self._streams.count()
 
     def _on_settings(self, flags: int, number: int, payload: bytes) -> None:
         if number or (flags & frames.ACK and payload):
@@ -353,21 +221,16 @@ class Connection(asyncio.BufferedProtocol):
             self._transport.write(frames.frame(frames.PING, frames.ACK, 0, payload))
 
     def _on_reset(self, _: int, number: int, payload: bytes) -> None:
-        if number == 0 or number > self._last or len(payload) != 4:
-            raise ConnectionFaultError(frames.PROTOCOL_ERROR, f"RST_STREAM on stream {number}")
-        self._end(number)
+        if len(payload) != 4:
+            raise ConnectionFaultError(frames.FRAME_SIZE_ERROR, "RST_STREAM of a wrong length")
+        self._streams.reset(number)
 
     def _on_push(self, *_: object) -> None:
         raise ConnectionFaultError(frames.PROTOCOL_ERROR, "PUSH_PROMISE from a client")
 
-    def _count(self) -> None:
-        if self._calm.spend():
-            raise ConnectionFaultError(frames.ENHANCE_YOUR_CALM, "too many frames that ask for nothing")
-
     def _hang_up(self, fault: ConnectionFaultError) -> None:
         log.debug("%s: %s", self._peer, fault.text)
-        last = self._last if self._promised is None else self._promised
-        self._transport.write(frames.goaway(last, fault.code, fault.text))
+        self._transport.write(frames.goaway(self._streams.promised, fault.code, fault.text))
         self._over = True
         self._transport.close()
 

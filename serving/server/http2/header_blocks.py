@@ -21,8 +21,8 @@ _MOST_KNOWN = 64
 class HeaderBlocks:
     """Puts the header fields of a connection together, one call after another.
 
-    The calls of a connection say nearly always the same, in references to fields that were sent before. Such a block
-    is decoded once, and again only after a block that is more than references: that one may change what they mean.
+    The calls of a connection say nearly always the same, for the most part in references to fields that were sent
+    before. A block that leaves the table of those as it was is decoded once, and again only when the table has changed.
     """
 
     def __init__(self) -> None:
@@ -63,12 +63,19 @@ class HeaderBlocks:
     def _said(self, block: bytes) -> Said:
         said = self._known.get(block)
         if said is None:
+            sizes, first = self._table()
             said = self._decoded(block)
-            if _is_references(block) and len(self._known) < _MOST_KNOWN:
-                self._known[block] = said
-            else:
+            sizes_now, first_now = self._table()
+            if sizes_now != sizes or first_now is not first:
                 self._known.clear()
+            elif len(self._known) < _MOST_KNOWN:
+                self._known[block] = said
         return said
+
+    def _table(self) -> tuple[tuple[int, int], object]:
+        """What shows that the table has changed: its sizes, and its first field, which is always the newest."""
+        fields = self._decoder.header_table.dynamic_entries
+        return (self._decoder.header_table.maxsize, len(fields)), fields[0] if fields else None
 
     def _decoded(self, block: bytes) -> Said:
         try:
@@ -82,8 +89,3 @@ class HeaderBlocks:
             return headers.parse(fields)
         except (StatusError, NotGrpcError) as refused:
             return refused
-
-
-def _is_references(block: bytes) -> bool:
-    """Whether each byte is an indexed field (RFC 7541, section 6.1), none longer than the byte."""
-    return bool(block) and min(block) > 0x80 and max(block) < 0xFF

@@ -78,7 +78,7 @@ def sent(made: Wire, what: bytes | tuple) -> bytes:
     if isinstance(what, bytes):
         return what
     name, *rest = what
-    last = made.connection._last
+    last = made.connection._streams.last
     if name == "call":
         path, body, flags = rest
         number = last + 2 - (last + 1) % 2
@@ -88,7 +88,7 @@ def sent(made: Wire, what: bytes | tuple) -> bytes:
         return b""
     number = max(1, last - 2 * rest[0])
     if name == "data":
-        held = made.connection._streams.get(number)
+        held = made.connection._streams._open.get(number)
         return data(number, *rest[1:]) if held is None or held.open else b""
     return frames.rst_stream(number, 8) if name == "reset" else frames.window_update(number, rest[1])
 
