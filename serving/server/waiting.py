@@ -14,9 +14,10 @@ from collections.abc import Callable
 from concurrent import futures
 from typing import Any, TypeVar
 
-from greenlet import greenlet
+from greenlet import GreenletExit, greenlet
 
 Result = TypeVar("Result")
+Abandoned = GreenletExit  # what a fiber that still waits meets when its loop is gone
 
 
 class Fiber(greenlet):

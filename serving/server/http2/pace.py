@@ -125,4 +125,6 @@ class ByPace(Placing):
 
     def put_off(self, task: Task) -> None:
         """See `Placing.put_off`."""
-        self._seen[task.kind].since = 0
+        seen = self._seen.get(task.kind)
+        if seen is not None:
+            seen.since = 0

@@ -9,7 +9,7 @@ from concurrent import futures
 
 from serving.server.errors import StatusError, unforeseen
 from serving.server.http2.pace import InThreads, Place, Placing, Task
-from serving.server.waiting import Fiber, in_loop
+from serving.server.waiting import Abandoned, Fiber, in_loop
 
 ALONE_SECONDS = 0.03
 
@@ -157,5 +157,7 @@ def answered(task: Task, limit: int) -> bytes | StatusError:
         return task.answer(task.message.opened(limit), task.call)
     except StatusError as error:
         return error
+    except Abandoned:
+        raise
     except BaseException:  # even SystemExit: a call without an outcome would hold its place for ever
         return unforeseen()
