@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from serving.server import flags as command_line
-from serving.server.command import run
 from serving.server.errors import StartError
 
 
@@ -26,6 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if flags.help or flags.version:
             sys.stdout.write((command_line.usage() if flags.help else command_line.version_text()) + "\n")
             return 0
+        from serving.server import run
+
         run(flags, folder)
     except StartError as error:
         sys.stderr.write(f"Failed to start server. Error: {error}\n")
