@@ -40,10 +40,6 @@ class RunError(ZooError):
     """A run folder that is missing, unfinished, or of another model."""
 
 
-class TrainingError(ZooError):
-    """A training that cannot succeed any more."""
-
-
 class ExportError(ZooError):
     """An export that would overwrite something, or that fails its own verification."""
 
