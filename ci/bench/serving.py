@@ -6,8 +6,8 @@ For each network, server and number of callers: requests per second and latencie
 limit measured just before: as many threads of single-picture calls as there are callers, or, for a server that
 batches, one thread of batches of as many pictures (at most 32). The load comes from h2load, on the cores of the
 servers where there are fewer than four, or from this process (--load=asyncio): one connection per caller, ready-made
-requests of 150 kB. Every server's answers are compared with Keras's. Each
-repetition starts all servers anew; ours take turns measurement by measurement, each peer runs without another beside.
+requests of 150 kB. Every server's answers are compared with Keras's. Each repetition starts all servers anew; ours take
+turns measurement by measurement, each peer runs without another beside.
 
 The peers need not be installed beside the rest: `pip install --target DIR 'ray[serve]' bentoml` and --peers-path DIR.
 """

@@ -14,6 +14,7 @@ from serving.server import grpc_methods
 from serving.server.config_files import SslConfig
 from serving.server.engine import Engine
 from serving.server.errors import StartError
+from serving.server.flag_fields import INT32
 from serving.server.flags import Flags
 from serving.server.grpc_standard import Health, reflection
 from serving.server.http2.limits import Limits
@@ -160,6 +161,8 @@ def _limits(cap: int, arguments: Sequence[tuple[str, Any]]) -> Limits:
             log.warning("--grpc_channel_arguments: %s changes nothing in this server", name)
         elif not isinstance(value, int):
             raise StartError(f"--grpc_channel_arguments: {name}={value}\nFix: give a whole number")
+        elif name == STREAMS and not 1 <= value <= INT32:
+            raise StartError(f"--grpc_channel_arguments: {name}={value}\nFix: give 1 or more")
     plain = Limits()
     return Limits(
         message=max(0, given.get(MESSAGE_LENGTH, cap)),

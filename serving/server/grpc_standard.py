@@ -49,10 +49,13 @@ class Health:
     def enter_lame_duck(self) -> None:
         """Sets all to NOT_SERVING, for good; from any thread."""
         not_serving = self._pb.HealthCheckResponse.NOT_SERVING
-        for service in tuple(self._statuses):
-            self.set(service, not_serving)
         with self._lock:
+            if self._final:
+                return
             self._final = True
+            self._statuses = dict.fromkeys(self._statuses, not_serving)
+        for service in self._statuses:
+            in_loop(self._loop, self._tell, service, not_serving)
 
     def end_watches(self) -> None:
         """Ends the calls that last until the caller ends them; in the loop."""

@@ -21,9 +21,7 @@ from serving.server import saved_model
 from serving.server.errors import CODES, StartError, StatusError, kernel_text
 
 log = logging.getLogger(__name__)
-CALLERS_THREAD = (
-    -1
-)  # as `inter_op`: TensorFlow runs all ops in the thread of the caller, with no switch to its own
+CALLERS_THREAD = -1  # as `inter_op`: TensorFlow runs all ops in the thread of the caller
 
 
 @dataclass(frozen=True)

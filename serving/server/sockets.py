@@ -44,6 +44,25 @@ def listen(host: str, port: int, share_port: bool = False) -> socket.socket:
     return made
 
 
+def listen_unix(path: Path) -> socket.socket:
+    """Returns a UNIX socket that listens; one that a server has left behind is replaced.
+
+    Raises:
+        StartError: It cannot be made.
+    """
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        if path.is_socket():
+            path.unlink(missing_ok=True)
+        made.bind(os.fspath(path))
+        made.listen(BACKLOG)
+    except OSError as error:
+        made.close()
+        reason = error.strerror or str(error)
+        raise StartError(f"cannot listen on unix:{path}: {reason}\nFix: choose another path") from error
+    return made
+
+
 def tls_context(ssl: SslConfig, protocols: Sequence[str] = ()) -> tls.SSLContext:
     """Makes the TLS context; the ssl module reads keys from files only, which are gone at once.
 

@@ -211,8 +211,12 @@ def test_channel_arguments_are_those_of_the_operator(server):
     ):
         assert refused(channel, bytes(1001))[0] == "RESOURCE_EXHAUSTED"
         assert answers(channel)
-    with pytest.raises(StartError, match=r"max_concurrent_streams=many\nFix: "):
-        listening(server.engine, channel_arguments=(("grpc.max_concurrent_streams", "many"),)).__enter__()
+    for wrong in ("many", 0, -1, 2**31):
+        with (
+            pytest.raises(StartError, match=rf"max_concurrent_streams={wrong}\nFix: "),
+            listening(server.engine, channel_arguments=(("grpc.max_concurrent_streams", wrong),)),
+        ):
+            pass
 
 
 def test_old_connections_are_made_anew_and_no_call_fails(server):

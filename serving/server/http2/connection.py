@@ -148,7 +148,7 @@ class Connection(asyncio.BufferedProtocol):
             self._streams.expire(now)
         unsent = self._unsent()
         progress = self._outbox.progress - unsent
-        if progress != self._progress or not (unsent or self._outbox.stuck):
+        if progress != self._progress or not (unsent or self._outbox.stuck or self._over):
             self._progress, self._since = progress, now
         elif now - self._since > self._limits.silence:
             self.abort()

@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from hpack.hpack import encode_integer
+
 from serving.server.errors import NUMBERS, StatusError, truncated
 from serving.server.http2.inbox import ENCODINGS
 
@@ -97,19 +99,11 @@ def field(name: str, value: str) -> bytes:
 
 def _text(text: str) -> bytes:
     raw = text.encode()
-    length = len(raw)
-    if length < 127:
-        return bytes([length]) + raw
-    out, rest = bytearray([127]), length - 127
-    while rest >= 128:
-        out.append(rest % 128 + 128)
-        rest //= 128
-    out.append(rest)
-    return bytes(out) + raw
+    return bytes(encode_integer(len(raw), 7)) + raw  # 7 bits of length; the eighth would say Huffman
 
 
-_BEGIN = b"\x88" + field("content-type", "application/grpc")  # \x88 is `:status: 200`
-BEGIN = _BEGIN + field("grpc-accept-encoding", ACCEPTED)
+# \x88 is `:status: 200`.
+BEGIN = b"\x88" + field("content-type", _KIND) + field("grpc-accept-encoding", ACCEPTED)
 END = field("grpc-status", "0")
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from serving.server.http2 import frames, headers
 from serving.server.http2.frames import ConnectionFaultError
+from serving.server.http2.inbox import PREFIX
 
 _AT_ONCE = 2**20  # bytes of one write
 
@@ -45,7 +46,7 @@ class Outbox:
 
     def reply(self, stream: int, message: bytes) -> None:
         """Sends the one message of a call and its good end, in one write where the client takes it."""
-        size = len(message) + 5
+        size = len(message) + PREFIX
         window = self._initial + self._granted.get(stream, 0)
         if self._paused or self._left or self._update or size > min(self._window, window, self._largest):
             self.begin(stream)

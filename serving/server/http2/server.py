@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import socket
 import ssl as tls
 import threading
@@ -13,19 +12,19 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-from serving.server.errors import StartError
 from serving.server.http2.connection import Connection
 from serving.server.http2.limits import Limits
 from serving.server.http2.services import Methods
+from serving.server.sockets import BACKLOG, listen_unix
 
 RECEIVE_BYTES = 2**18
 
 
 class Http2Server:
-    """Answers gRPC calls; ports are bound by `listen` and `listen_unix`, and answer after `start`.
+    """Answers gRPC calls; what `listen` and `listen_unix` are given answers after `start`.
 
     Args:
-        methods: Returns what can be called; called once, in the loop.
+        methods: Returns what can be called; called once, at construction.
         limits: What a connection may ask for.
         busy: Calls that run, or wait to; a stopping server waits for them.
     """
@@ -56,24 +55,8 @@ class Http2Server:
         self._sockets.append((held, context))
 
     def listen_unix(self, path: Path) -> None:
-        """Binds a UNIX socket; one that a server has left behind is replaced.
-
-        Raises:
-            StartError: It cannot be made.
-        """
-        made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            with contextlib.suppress(FileNotFoundError):
-                if path.is_socket():
-                    path.unlink()
-            made.bind(os.fspath(path))
-            made.listen(1024)
-        except OSError as error:
-            made.close()
-            raise StartError(
-                f"cannot listen on unix:{path}: {error.strerror or error}\nFix: choose another path"
-            ) from error
-        self._sockets.append((made, None))
+        """Makes a UNIX socket, which is removed at the end; see `sockets.listen_unix`."""
+        self._sockets.append((listen_unix(path), None))
         self._paths.append(path)
 
     def start(self) -> None:
@@ -114,7 +97,7 @@ class Http2Server:
             timeout = self.limits.hello if context else None
             self._servers.append(
                 await self.loop.create_server(
-                    self._connection, sock=held, ssl=context, ssl_handshake_timeout=timeout, backlog=1024
+                    self._connection, sock=held, ssl=context, ssl_handshake_timeout=timeout, backlog=BACKLOG
                 )
             )
         self._tick()

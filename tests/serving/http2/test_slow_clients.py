@@ -107,3 +107,15 @@ def test_who_reads_slowly_but_reads_is_waited_for(served, app, monkeypatch):
                 time.sleep(SILENCE / 10)
                 raw.send(frames.window_update(0, 16_384), frames.window_update(1, 16_384))
         assert size > 200_000
+
+
+def test_who_stays_when_the_server_has_said_goodbye_is_cut_off(app):
+    before = set(app._http2._connections)
+    with Raw(app.port) as raw:
+        raw.until(frames.SETTINGS)
+        (mine,) = app._http2._connections - before
+        app._http2.loop.call_soon_threadsafe(mine.close)
+        end = time.monotonic() + 20 * SILENCE
+        while mine in app._http2._connections and time.monotonic() < end:
+            time.sleep(0.01)
+        assert mine not in app._http2._connections
