@@ -48,6 +48,7 @@ COMMAND = (
     "python -m ci.bench.distillation --data DIR/{data} --teacher-epochs {teacher_epochs} --seeds {seeds} "
     "--others {others}"
 )
+RUNS = Path("runs/bench-distillation")
 METRICS = ("accuracy", "top5_accuracy", "agreement")
 
 
@@ -65,7 +66,7 @@ def main() -> None:
         default=15,
         help="a teacher of many classes needs more; not counted as compute",
     )
-    parser.add_argument("--runs", type=Path, default=Path("runs/bench-distillation"))
+    parser.add_argument("--runs", type=Path, default=RUNS)
     parser.add_argument("--set", action="append", default=[], help="key=value of every training")
     given = parser.parse_args()
 

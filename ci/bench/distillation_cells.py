@@ -84,11 +84,18 @@ class Cell:
 
 def teacher_cell(seed: int, common: dict[str, Any], splits: Splits, runs: Path) -> Cell:
     """Trains, goes on with, or reads the teacher of a seed."""
-    return _cell(TEACHER, "teacher", seed, get_spec(TEACHER).load().configured(PRESET, common), splits, runs)
+    recipe = get_spec(TEACHER).load().configured(PRESET, common)
+    return _cell(TEACHER, "teacher", recipe, splits, runs, TrainingOptions(seed=seed))
 
 
 def student_cell(
-    student: str, label: str, teacher: Cell, common: dict[str, Any], splits: Splits, runs: Path
+    student: str,
+    label: str,
+    teacher: Cell,
+    common: dict[str, Any],
+    splits: Splits,
+    runs: Path,
+    precision: str = "float32",
 ) -> Cell:
     """Trains, goes on with, or reads a student of a teacher."""
     settings = (STRATEGIES | OTHERS)[label]
@@ -99,7 +106,8 @@ def student_cell(
     else:
         own |= {"teacher": str(teacher.run / "model.keras")}
     recipe = get_spec(name).load().configured(PRESET, own)
-    return _cell(student, label, teacher.seed, recipe, splits, runs, teacher.run)
+    options = TrainingOptions(seed=teacher.seed, precision=precision)
+    return _cell(student, label, recipe, splits, runs, options, teacher.run)
 
 
 def planned(student: str, common: dict[str, Any], splits: Splits) -> Plan:
@@ -145,29 +153,27 @@ def _network(name: str, common: dict[str, Any], splits: Splits) -> keras.Model:
 def _cell(
     student: str,
     label: str,
-    seed: int,
     recipe: Recipe,
     splits: Splits,
     runs: Path,
+    options: TrainingOptions,
     teacher: Path | None = None,
 ) -> Cell:
-    root = runs / f"seed{seed}" / student / label.replace(", ", "-").replace(" ", "-")
-    run = _known(root, recipe) or Run.create(
-        root, recipe, splits, TrainingOptions(seed=seed), {"data": splits.name}, PRESET
-    )
+    folder = label.replace(", ", "-").replace(" ", "-")
+    if options.precision != "float32":
+        folder += f"-{options.precision}"
+    root = runs / f"seed{options.seed}" / student / folder
+    run = _known(root, recipe) or Run.create(root, recipe, splits, options, {"data": splits.name}, PRESET)
     if not (run.folder / RESULT).is_file():
-        _train(recipe, run, splits, TrainingOptions(seed=seed), teacher)
-    return Cell(student, label, seed, run.folder, json.loads((run.folder / RESULT).read_text()))
+        _train(recipe, run, splits, options, teacher)
+    return Cell(student, label, options.seed, run.folder, json.loads((run.folder / RESULT).read_text()))
 
 
 def _known(root: Path, recipe: Recipe) -> Run | None:
-    """The newest run of these very settings; one from before a setting was there counts."""
+    """The newest run of these very settings; one from before a setting was there may have been trained otherwise."""
     wanted = json.loads(json.dumps(dataclasses.asdict(recipe.config)))
     found = (Run.open(file.parent) for file in sorted(root.glob("*/*/config.json"), reverse=True))
-    return next(
-        (run for run in found if all(wanted[key] == value for key, value in run.record["config"].items())),
-        None,
-    )
+    return next((run for run in found if run.record["config"] == wanted), None)
 
 
 def _train(recipe: Recipe, run: Run, splits: Splits, options: TrainingOptions, teacher: Path | None) -> None:

@@ -23,12 +23,15 @@ from ci.bench.timing import show, turns
 from zoo.catalog import get_spec
 from zoo.data.augmentation import PadCropFlip
 from zoo.data.batches import Splits
+from zoo.layers.fused_batch_normalization import FusedBatchNormalization
+from zoo.models.distillation.classifier import Classifier
 from zoo.models.distillation.distillers import BlockDistiller
 from zoo.models.distillation.latency import latency
 from zoo.models.distillation.teacher import frozen
 from zoo.recipe import DataOptions
 from zoo.surgery.features import with_feature
 from zoo.surgery.partition import partition
+from zoo.training.options import PRECISIONS
 
 BATCH = 64
 COMMAND = "python -m ci.bench.distillation_speed --data DIR/{data} --repetitions {repetitions}"
@@ -47,8 +50,8 @@ def main() -> None:
         step_row(student, width, splits, given.repetitions) for student in STUDENTS for width in (0.25, 1.0)
     ]
     show("one block-wise step, 64 pictures, ms", rows)
-    policies = [precision_row(width, splits, given.repetitions) for width in (0.25, 1.0)]
-    show("one step of the teacher in two precisions, ms", policies)
+    policies = [row for width in (0.25, 1.0) for row in precision_rows(width, splits, given.repetitions)]
+    show("one step of the teacher, ms", policies)
     models = {name: network(name, 1.0, splits) for name in (TEACHER, *STUDENTS)}
     calls = [vars(row) for row in latency(models, repetitions=given.repetitions)]
     show("latency at full width, ms; 32x32 pictures", calls)
@@ -97,22 +100,39 @@ def step_row(student: str, width: float, splits: Splits, repetitions: int) -> di
     }
 
 
-def precision_row(width: float, splits: Splits, repetitions: int) -> dict[str, Any]:
-    """A step of the teacher in float32 and in mixed_bfloat16."""
+def precision_rows(width: float, splits: Splits, repetitions: int) -> list[dict[str, Any]]:
+    """A step of the teacher in either precision, with our batch normalisation and with that of Keras."""
     batch = next(iter(splits.train.epochs(BATCH, seed=0)))
     steps: dict[str, Callable[[], Any]] = {}
-    for policy in ("float32", "mixed_bfloat16"):
+    for policy in PRECISIONS:
         keras.config.set_dtype_policy(policy)
         model = network(TEACHER, width, splits)
-        model.compile(optimizer=keras.optimizers.SGD(1e-4))
-        steps[policy] = lambda model=model: model.train_on_batch(*batch)  # type: ignore[misc]
+        for norm, own in (("fused", model), ("Keras", with_norms_of_keras(model))):
+            own.compile(optimizer=keras.optimizers.SGD(1e-4))
+            steps[f"{policy}, {norm}"] = lambda own=own: own.train_on_batch(*batch)  # type: ignore[misc]
     keras.config.set_dtype_policy("float32")
     taken = turns(steps, repetitions)
-    return {
-        "width": width,
-        **{f"{name}_ms": 1000 * seconds for name, seconds in taken.items()},
-        "gain": taken["float32"] / taken["mixed_bfloat16"],
-    }
+    return [
+        {
+            "width": width,
+            "batch normalisation": norm,
+            **{f"{policy}_ms": 1000 * taken[f"{policy}, {norm}"] for policy in PRECISIONS},
+            "gain of bfloat16": taken[f"float32, {norm}"] / taken[f"mixed_bfloat16, {norm}"],
+        }
+        for norm in ("Keras", "fused")
+    ]
+
+
+def with_norms_of_keras(model: Any) -> Any:
+    """A fresh network like that of a classifier, with `keras.layers.BatchNormalization`."""
+
+    def clone(layer: Any) -> Any:
+        fused = isinstance(layer, FusedBatchNormalization)
+        kind = keras.layers.BatchNormalization if fused else type(layer)
+        return kind.from_config(layer.get_config())
+
+    plain = keras.models.clone_model(model.network, clone_function=clone)
+    return Classifier(plain, classes=model.classes, cuts=model.cuts)
 
 
 def network(name: str, width: float, splits: Splits) -> Any:

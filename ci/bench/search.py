@@ -16,8 +16,6 @@ from __future__ import annotations
 import argparse
 import gc
 import os
-import statistics
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,6 +25,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from ci.bench.report import write_report
+from ci.bench.timing import turns
 from zoo.search.edit import Edit
 from zoo.search.exact import ExactStore
 from zoo.search.faiss_store import FaissStore
@@ -125,7 +124,7 @@ def measured(count: int, given: argparse.Namespace) -> list[dict[str, Any]]:
     }
     for probes in settings:
         contenders[f"FAISS store, {probes} probes, direction"] = lambda probes=probes: probing(probes)
-    times = in_turns(list(contenders.values()), given.repetitions)
+    times = list(turns(contenders, given.repetitions, rest=REST).values())
     plain = min(times[:2])
     rows: list[dict[str, Any]] = [
         {"rows": count, "what": what, "ms": 1e3 * seconds, "ratio": seconds / plain}
@@ -169,20 +168,6 @@ def directions(rng: np.random.Generator, count: int, dimensions: int) -> np.ndar
     """Random vectors of length 1."""
     vectors = rng.standard_normal((count, dimensions), np.float32)
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-
-
-def in_turns(calls: Sequence[Callable[[], Any]], repetitions: int) -> list[float]:
-    """Median seconds of each call; all are called again and again, the first time without a clock."""
-    rng = np.random.default_rng(SEED)
-    seconds: list[list[float]] = [[] for _ in calls]
-    for turn in range(repetitions + 1):
-        for place in rng.permutation(len(calls)):
-            time.sleep(REST)
-            begun = time.perf_counter()
-            calls[place]()
-            if turn:
-                seconds[place].append(time.perf_counter() - begun)
-    return [statistics.median(each) for each in seconds]
 
 
 def recall(truth: Sequence[Sequence[Any]], found: Sequence[Sequence[Any]]) -> float:

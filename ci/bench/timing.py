@@ -12,12 +12,13 @@ from rich.console import Console
 from rich.table import Table
 
 
-def turns(calls: Mapping[str, Callable[[], Any]], repetitions: int) -> dict[str, float]:
-    """Median seconds of each call, after three to warm up."""
+def turns(calls: Mapping[str, Callable[[], Any]], repetitions: int, rest: float = 0.0) -> dict[str, float]:
+    """Median seconds of each call, after three to warm up; before each the machine rests for so many seconds."""
     taken: dict[str, list[float]] = {name: [] for name in calls}
     rng = np.random.default_rng(0)
     for round_ in range(repetitions + 3):
         for name in rng.permutation(list(calls)):
+            time.sleep(rest)
             start = time.perf_counter()
             calls[name]()
             if round_ >= 3:

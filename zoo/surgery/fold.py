@@ -8,10 +8,12 @@ import keras
 import numpy as np
 from keras import layers
 
+from zoo.layers.fused_batch_normalization import FusedBatchNormalization
 from zoo.surgery.clone import clone_layer
 from zoo.surgery.graph import Call, Graph, graph_of, input_like, rerun
 
 _FOLDABLE = (layers.Conv2D, layers.DepthwiseConv2D, layers.Dense)
+_NORMS = (layers.BatchNormalization, FusedBatchNormalization)
 
 
 def fold_batch_norm(model: keras.Model) -> keras.Model:
@@ -67,7 +69,7 @@ def _foldable(graph: Graph) -> dict[int, tuple[Any, Any]]:
 def _fits(call: Call, after: Call) -> bool:
     layer, norm = call.layer, after.layer
     # A subclass may compute something else, and a quantised kernel is no longer a float.
-    if type(layer) not in _FOLDABLE or type(norm) is not layers.BatchNormalization:
+    if type(layer) not in _FOLDABLE or type(norm) not in _NORMS:
         return False
     if layer.activation is not keras.activations.linear or layer.quantization_mode is not None:
         return False

@@ -9,6 +9,7 @@ import keras
 from keras import ops
 
 from zoo.checks import check_same_shape
+from zoo.layers.fused_batch_normalization import FusedBatchNormalization
 from zoo.losses.reduction import batch_mean, rows, share_of_replica
 
 # The first letters of the names of layers, and so of the paths of weights: optimisers go by them.
@@ -120,7 +121,7 @@ def image_encoder(
         conv = keras.layers.Conv2D(
             channels, 3, strides=2, padding="same", use_bias=False, name=f"conv_{number}"
         )
-        x = keras.layers.BatchNormalization(momentum=0.9, name=f"norm_{number}")(conv(x))
+        x = FusedBatchNormalization(momentum=0.9, name=f"norm_{number}")(conv(x))
         x = keras.layers.ReLU(name=f"relu_{number}")(x)
     x = keras.layers.GlobalMaxPooling2D(name="anywhere")(x)
     x = keras.layers.Dropout(dropout, name="dropout_1")(x)

@@ -28,6 +28,7 @@ class CaptionGanRecipe(Recipe):
     @classmethod
     def register(cls) -> None:
         """The trio, its parts and its optimiser."""
+        import zoo.layers.fused_batch_normalization
         import zoo.models.captioning.optimizer
         import zoo.models.captioning.trio  # noqa: F401
 

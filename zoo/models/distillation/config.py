@@ -82,7 +82,10 @@ class ClassifierConfig(FitConfig):
     schedule: str = setting(
         "steps", "of the learning rate: steps at decay_at, or cosine to 0", choices=("steps", "cosine")
     )
-    warmup_epochs: int = setting(0, "over which the learning rate rises to its first value")
+    warmup_epochs: int = setting(
+        0,
+        "first epochs, over which the learning rate rises step by step; not of blocks and their fine-tuning",
+    )
     decay_at: tuple[float, ...] = setting(
         (0.625, 0.75, 0.875), "shares of the epochs after which the rate falls"
     )
@@ -212,7 +215,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "schedule": "cosine",
         "learning_rate": 0.01,
         # Of 100 classes one teacher of three died in its first epoch without.
-        "warmup_epochs": 3,
+        "warmup_epochs": 1,
     },
 }
 VGG_PRESETS: dict[str, dict[str, Any]] = PRESETS | {

@@ -37,7 +37,7 @@ class EndLifeless(keras.callbacks.Callback):
         if self._epochs == EPOCHS:
             log.warning(
                 "training ends after epoch %d: the network says the same of every picture, a layer of it is dead.\n"
-                "Fix: train anew with warmup_epochs=3, a lower learning_rate, or less dropout",
+                "Fix: train anew with warmup_epochs=1, a lower learning_rate, or less dropout",
                 epoch + 1,
             )
             self.model.stop_training = True

@@ -29,7 +29,8 @@ class ClassifierRecipe(Recipe):
 
     @classmethod
     def register(cls) -> None:
-        """The classifier, and the scaling of pixels."""
+        """The classifier, its batch normalisation and the scaling of pixels."""
+        import zoo.layers.fused_batch_normalization
         import zoo.models.distillation.classifier
         import zoo.preprocessing.scaling  # noqa: F401
 
@@ -56,8 +57,7 @@ class ClassifierRecipe(Recipe):
         from zoo.models.distillation.evaluation import evaluate
         from zoo.models.distillation.teacher import answering_classifier
 
-        teacher = answering_classifier(self.config, splits) if self.config.teacher else None
-        return evaluate(model, splits, split, teacher)
+        return evaluate(model, splits, split, answering_classifier(self.config, splits))
 
     def figures(self, model: keras.Model, splits: Splits, split: Split, folder: Path) -> list[Path]:
         """Which classes are taken for which."""

@@ -25,12 +25,37 @@ def sgd(config: ClassifierConfig, rate: float) -> keras.optimizers.SGD:
     )
 
 
-def rates(config: ClassifierConfig, first: float, epochs: int) -> keras.callbacks.LearningRateScheduler:
-    """Returns the callback that sets the rate of every epoch: a function of the epoch alone, exact after a resume."""
-    warm = config.warmup_epochs + 1
-    return keras.callbacks.LearningRateScheduler(
-        lambda epoch, _: min(1.0, (epoch + 1) / warm) * rate_of(config, first, epoch / epochs)
-    )
+class Rates(keras.callbacks.LearningRateScheduler):
+    """Sets the rate of every epoch: a function of the epoch alone, exact after a resume.
+
+    Over the first `warmup_epochs` it rises with every step, from nothing to the rate of the schedule.
+
+    Args:
+        config: `schedule` and its settings.
+        first: Learning rate that the schedule begins with.
+        epochs: How many the schedule has.
+        warmup_epochs: For weights that are random: what has learned already needs none.
+    """
+
+    def __init__(
+        self, config: ClassifierConfig, first: float, epochs: int, *, warmup_epochs: int = 0
+    ) -> None:
+        super().__init__(lambda epoch, _: rate_of(config, first, epoch / epochs))
+        self._warmup_epochs = warmup_epochs
+        self._epoch, self._rate = 0, first
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Sets the rate that the schedule has for an epoch."""
+        super().on_epoch_begin(epoch, logs)
+        self._epoch, self._rate = epoch, self.schedule(epoch, None)
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Lowers it while it rises; at the last step of the warm-up it is whole."""
+        del logs
+        if self._epoch < self._warmup_epochs:
+            steps = self.params["steps"]
+            share = (self._epoch * steps + batch + 1) / (self._warmup_epochs * steps)
+            self.model.optimizer.learning_rate = share * self._rate
 
 
 def rate_of(config: ClassifierConfig, first: float, done: float) -> float:

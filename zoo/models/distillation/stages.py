@@ -16,7 +16,7 @@ from zoo.models.distillation.classifier import Classifier
 from zoo.models.distillation.config import ClassifierConfig
 from zoo.models.distillation.distillers import BlockDistiller, LogitDistiller, SteppingStones
 from zoo.models.distillation.lifeless import PICTURES, EndLifeless
-from zoo.models.distillation.schedule import rates, sgd
+from zoo.models.distillation.schedule import Rates, sgd
 from zoo.models.distillation.teacher import frozen, load_answering_teacher, load_teacher
 from zoo.surgery.assemble import check_seams
 from zoo.surgery.features import with_feature
@@ -50,10 +50,10 @@ class Training:
             return None
         return PadCropFlip(flip=self.config.augmentation == "crop_flip")
 
-    def fit(self, learner: keras.Model, rate: float) -> None:
+    def fit(self, learner: keras.Model, rate: float, *, warmup_epochs: int) -> None:
         """Trains the whole network, alone or within a distiller."""
         learner.compile(optimizer=sgd(self.config, rate))
-        schedule = rates(self.config, rate, self.config.epochs)
+        schedule = Rates(self.config, rate, self.config.epochs, warmup_epochs=warmup_epochs)
         fit(
             learner,
             self.splits,
@@ -71,9 +71,7 @@ class Training:
 
     def fit_blocks(self, learner: keras.Model) -> None:
         """Trains the blocks apart."""
-        config = replace(
-            self.config, epochs=self.config.block_epochs, schedule="cosine", patience=None, warmup_epochs=0
-        )
+        config = replace(self.config, epochs=self.config.block_epochs, schedule="cosine", patience=None)
         rate = config.block_learning_rate
         learner.compile(optimizer=keras.optimizers.Adam(rate))
         fit(
@@ -82,7 +80,7 @@ class Training:
             self.run,
             config,
             self.options,
-            callbacks=[rates(config, rate, config.epochs)],
+            callbacks=[Rates(config, rate, config.epochs)],
             augmentation=self.augmentation,
             stage="blocks",
         )
@@ -148,7 +146,8 @@ def train(training: Training) -> None:
 
 def scratch(training: Training) -> None:
     """By the labels alone; from random weights the report's curve (3)."""
-    training.fit(training.model, training.config.learning_rate)
+    config = training.config
+    training.fit(training.model, config.learning_rate, warmup_epochs=config.warmup_epochs)
 
 
 def whole(training: Training) -> None:
@@ -172,7 +171,7 @@ def whole(training: Training) -> None:
             kd_weight=config.kd_weight,
             hint_weight=config.hint_weight,
         )
-        training.fit(learner, config.learning_rate)
+        training.fit(learner, config.learning_rate, warmup_epochs=config.warmup_epochs)
 
 
 def blockwise(training: Training) -> None:
@@ -195,7 +194,7 @@ def blockwise(training: Training) -> None:
         whole_student = LogitDistiller(
             model.network, network, temperature=config.temperature, kd_weight=config.kd_weight
         )
-        training.fit(whole_student, config.learning_rate * config.fine_tune_rate)
+        training.fit(whole_student, config.learning_rate * config.fine_tune_rate, warmup_epochs=0)
     training.note("tuned")
 
 
@@ -211,7 +210,7 @@ def stepping_stones(training: Training) -> None:
             temperature=config.temperature,
             kd_weight=config.kd_weight,
         )
-        training.fit(learner, config.learning_rate)
+        training.fit(learner, config.learning_rate, warmup_epochs=config.warmup_epochs)
 
 
 STRATEGY: dict[str, Callable[[Training], None]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,12 +12,15 @@ import keras
 
 from zoo.checks import existing, listing
 from zoo.errors import ConfigError, DataError
+from zoo.handles import STORE
 from zoo.models.distillation.served_teacher import open_served, other_classes
 
 if TYPE_CHECKING:
     from zoo.data.batches import Splits
     from zoo.models.distillation.classifier import Classifier
     from zoo.models.distillation.config import ClassifierConfig
+
+log = logging.getLogger(__name__)
 
 
 def load_teacher(
@@ -52,21 +56,25 @@ def load_answering_teacher(
 ) -> keras.Layer:
     """Returns a teacher that is only asked for its logits: also a SavedModel, by a folder, a URL or `store:`."""
     handle = str(config.teacher)
-    if (
-        "://" not in handle
-        and not handle.startswith("store:")
-        and not (Path(handle) / "saved_model.pb").is_file()
-    ):
+    if _is_local(handle) and not (Path(handle) / "saved_model.pb").is_file():
         return load_teacher(config, classes=classes, image_size=image_size)[0]
     from zoo.handles import saved_model_folder
 
     return open_served(saved_model_folder(handle), classes=classes, image_size=image_size)
 
 
-def answering_classifier(config: ClassifierConfig, splits: Splits) -> Classifier:
-    """Returns the teacher as a classifier of the data's classes."""
+def answering_classifier(config: ClassifierConfig, splits: Splits) -> Classifier | None:
+    """Returns the teacher as a classifier of the data's classes.
+
+    None where a student has none, and, with a warning, where its teacher has gone since: it is measured without.
+    """
     from zoo.models.distillation.classifier import Classifier
 
+    if config.teacher is None:
+        return None
+    if _is_local(config.teacher) and not Path(config.teacher).exists():
+        log.warning("the teacher %s is no longer there: nothing is compared with it", config.teacher)
+        return None
     facts = splits.facts
     teacher = load_answering_teacher(config, classes=facts["classes"], image_size=facts["image_size"])
     if not isinstance(teacher, keras.Model):
@@ -74,6 +82,10 @@ def answering_classifier(config: ClassifierConfig, splits: Splits) -> Classifier
         image = keras.Input((side, side, 3), name="image", dtype="uint8")
         teacher = keras.Model(image, teacher(image), name="served_teacher")
     return Classifier(teacher, classes=facts["classes"], name="teacher")
+
+
+def _is_local(handle: str) -> bool:
+    return "://" not in handle and not handle.startswith(STORE)
 
 
 @contextmanager

@@ -8,6 +8,8 @@ from typing import Any
 import keras
 from keras import layers
 
+from zoo.layers.fused_batch_normalization import FusedBatchNormalization
+
 # Channels of the five blocks (Simonyan and Zisserman 2015, arXiv:1409.1556, table 1).
 CHANNELS = (64, 128, 256, 512, 512)
 BLOCKS = tuple(f"block_{block}" for block in range(1, len(CHANNELS) + 1))
@@ -82,5 +84,5 @@ def _convolution(x: Any, channels: int, batch_norm: bool, block: str, number: in
         name=f"{block}_conv_{number}",
     )(x)
     if batch_norm:
-        x = layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{block}_norm_{number}")(x)
+        x = FusedBatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{block}_norm_{number}")(x)
     return layers.ReLU(name=last or f"{block}_relu_{number}")(x)

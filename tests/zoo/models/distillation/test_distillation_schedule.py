@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from zoo.models.distillation.config import ClassifierConfig
-from zoo.models.distillation.schedule import rate_of, rates, sgd
+from zoo.models.distillation.schedule import Rates, rate_of, sgd
 
 
 @pytest.mark.parametrize(
@@ -29,25 +29,42 @@ def test_the_cosine():
     assert [rate_of(config, 2.0, done) for done in (0, 1 / 3, 0.5, 1)] == pytest.approx([2, 1.5, 1, 0])
 
 
+def trained_with(rates, **fit):
+    """Rates of all steps, and of the epochs as logged: 3 steps an epoch."""
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile(sgd(ClassifierConfig(), 1.0), "mse")
+    steps = []
+    note = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: steps.append(float(model.optimizer.learning_rate))
+    )
+    x = np.ones((3, 1))
+    history = model.fit(x, x, batch_size=1, verbose=0, callbacks=[rates, note], **fit)
+    return steps, history.history["learning_rate"]
+
+
 def test_the_callback_sets_the_rate_of_the_epoch():
     config = ClassifierConfig(schedule="cosine")
-    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
-    model.compile(sgd(config, 0.4), "mse")
-    history = model.fit(
-        np.ones((2, 1)),
-        np.ones((2, 1)),
-        initial_epoch=2,
-        epochs=4,
-        verbose=0,
-        callbacks=[rates(config, 0.4, 4)],
-    )
-    assert history.history["learning_rate"] == pytest.approx([0.2, 0.4 * (1 - np.sqrt(0.5)) / 2])
+    steps, epochs = trained_with(Rates(config, 0.4, 4), initial_epoch=2, epochs=4)
+    assert epochs == pytest.approx([0.2, 0.4 * (1 - np.sqrt(0.5)) / 2])
+    assert steps == pytest.approx(np.repeat(epochs, 3))
 
 
-def test_the_rate_rises_to_its_first_value():
-    config = ClassifierConfig(warmup_epochs=3)
-    schedule = rates(config, 0.4, 240).schedule
-    assert [schedule(epoch, None) for epoch in range(5)] == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.4])
+def test_the_rate_rises_with_every_step_of_the_warm_up():
+    rates = Rates(ClassifierConfig(), 0.6, 240, warmup_epochs=2)
+    steps, _ = trained_with(rates, epochs=3)
+    assert steps == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.6, 0.6, 0.6])
+
+
+def test_a_warm_up_goes_on_after_a_resume():
+    rates = Rates(ClassifierConfig(), 0.6, 240, warmup_epochs=2)
+    steps, _ = trained_with(rates, initial_epoch=1, epochs=2)
+    assert steps == pytest.approx([0.4, 0.5, 0.6])
+
+
+def test_a_warm_up_ends_at_what_the_schedule_has_by_then():
+    config = ClassifierConfig(schedule="cosine")
+    steps, _ = trained_with(Rates(config, 0.6, 4, warmup_epochs=2), epochs=2)
+    assert steps[-1] == pytest.approx(rate_of(config, 0.6, 1 / 4))
 
 
 @pytest.mark.parametrize(("momentum", "tolerance"), [(0.0, 1e-3), (0.9, 0.1)], ids=["plain", "momentum"])

@@ -219,3 +219,13 @@ class TestRefused:
         with pytest.raises(ConfigError, match="cannot be loaded") as raised:
             load(tmp_path / "own.keras")
         assert "without own classes" in str(raised.value)
+
+
+def test_a_teacher_that_has_gone_is_left_out_with_a_warning(toy_splits, tmp_path, caplog):
+    gone = tmp_path / "gone.keras"
+    assert answering_classifier(config_of(gone), toy_splits) is None
+    assert f"the teacher {gone} is no longer there" in caplog.text
+
+
+def test_without_a_teacher_there_is_nothing_to_compare_with(toy_splits):
+    assert answering_classifier(ClassifierConfig(), toy_splits) is None

@@ -27,7 +27,7 @@ def watched(model: keras.Model, epochs: int):
 def test_a_dead_network_is_ended_after_three_epochs(caplog):
     assert len(watched(network(dead=True), epochs=6).epoch) == 3
     assert "after epoch 3: the network says the same of every picture" in caplog.text
-    assert "warmup_epochs=3" in caplog.text
+    assert "warmup_epochs=1" in caplog.text
 
 
 def test_two_epochs_are_no_proof(caplog):
