@@ -34,15 +34,14 @@ def by_ours(port: int, answer: bytes) -> None:
     from serving.server.http2.limits import Limits
     from serving.server.http2.pace import ByPace
     from serving.server.http2.server import Http2Server
-    from serving.server.http2.services import Methods, Unary
+    from serving.server.http2.services import Unary
     from serving.server.http2.turns import Turns
     from serving.server.sockets import listen
 
-    def methods(loop: asyncio.AbstractEventLoop) -> Methods:
-        turns = Turns(loop, threads=8, most=0, limit=0, placing=ByPace())
-        return {f"/{SERVICE}/{METHOD}": Unary(lambda *_: answer, turns)}
-
-    server = Http2Server(methods, Limits(), busy=lambda: 0)
+    loop = asyncio.new_event_loop()
+    turns = Turns(loop, threads=8, most=0, limit=0, placing=ByPace())
+    methods = {f"/{SERVICE}/{METHOD}": Unary(lambda *_: answer, turns)}
+    server = Http2Server(loop, methods, Limits(), busy=lambda: 0)
     server.listen(listen("127.0.0.1", port))
     server.start()
     threading.Event().wait()

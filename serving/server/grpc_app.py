@@ -70,10 +70,15 @@ class GrpcApp:
     """
 
     def __init__(self, engine: Engine, reload: Reload, options: GrpcOptions) -> None:
-        self._engine, self._reload, self._options = engine, reload, options
-        self._health: Health | None = None
-        limits = _limits(engine.flags.zoo_max_request_bytes, options.channel_arguments)
-        self._http2 = Http2Server(self._methods, limits, lambda: self.turns.running)
+        self._engine, self._options = engine, options
+        flags, limit = engine.flags, engine.flags.zoo_max_request_bytes
+        limits = _limits(limit, options.channel_arguments)
+        loop = asyncio.new_event_loop()
+        most, threads = flags.zoo_max_waiting_requests, options.threads
+        self.turns = Turns(loop, threads, most=most, limit=limit, placing=_placing(flags))
+        self._aside = Turns(loop, ASIDE_THREADS, most=0, limit=limit)
+        self._health = Health(loop) if options.health else None
+        self._http2 = Http2Server(loop, self._methods(reload), limits, lambda: self.turns.running)
         self.port = 0
         try:
             self._bind()
@@ -109,18 +114,7 @@ class GrpcApp:
         self.turns.close()
         self._aside.close()
 
-    def _methods(self, loop: asyncio.AbstractEventLoop) -> Methods:
-        flags = self._engine.flags
-        limit = flags.zoo_max_request_bytes
-        self.turns = Turns(
-            loop,
-            self._options.threads,
-            most=flags.zoo_max_waiting_requests,
-            limit=limit,
-            placing=_placing(flags),
-        )
-        self._aside = Turns(loop, ASIDE_THREADS, most=0, limit=limit)
-
+    def _methods(self, reload: Reload) -> Methods:
         def refused() -> None:
             self._engine.metrics.add(":zoo:refused_total", "", "UNAVAILABLE")
 
@@ -128,12 +122,10 @@ class GrpcApp:
             name: Unary(answer, self._aside)
             if name in grpc_methods.QUICK
             else Unary(answer, self.turns, refused)
-            for name, answer in grpc_methods.answers(self._engine, self._reload).items()
+            for name, answer in grpc_methods.answers(self._engine, reload).items()
         }
-        if self._options.health:
-            self._health = Health(loop)
-            found.update(self._health.methods())
-        return {**found, **reflection(lists_health=self._options.health)}
+        health = self._health.methods() if self._health is not None else {}
+        return {**found, **health, **reflection(lists_health=self._health is not None)}
 
     def _bind(self) -> None:
         options = self._options

@@ -24,20 +24,16 @@ class Http2Server:
     """Answers gRPC calls; what `listen` and `listen_unix` are given answers after `start`.
 
     Args:
-        methods: Returns what can be called; called once, at construction.
+        loop: That of the methods; run by `start`, and closed by `stop`.
+        methods: What can be called.
         limits: What a connection may ask for.
         busy: Calls that run, or wait to; a stopping server waits for them.
     """
 
     def __init__(
-        self,
-        methods: Callable[[asyncio.AbstractEventLoop], Methods],
-        limits: Limits,
-        busy: Callable[[], int],
+        self, loop: asyncio.AbstractEventLoop, methods: Methods, limits: Limits, busy: Callable[[], int]
     ) -> None:
-        self.limits, self._busy = limits, busy
-        self.loop = asyncio.new_event_loop()
-        self._methods = methods(self.loop)
+        self._loop, self._methods, self._limits, self._busy = loop, methods, limits, busy
         self._sockets: list[tuple[socket.socket, tls.SSLContext | None]] = []
         self._paths: list[Path] = []
         self._servers: list[asyncio.Server] = []
@@ -73,7 +69,7 @@ class Http2Server:
         """
         if self._thread.is_alive():
             self._in_loop(self._drain(drain_seconds, before_last))
-            self.loop.call_soon_threadsafe(self.loop.stop)
+            self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
         for held, _ in self._sockets:
             held.close()
@@ -81,22 +77,22 @@ class Http2Server:
             with contextlib.suppress(OSError):
                 path.unlink()
         self._paths.clear()  # another server may take them now
-        if not self.loop.is_closed():
-            self.loop.close()
+        if not self._loop.is_closed():
+            self._loop.close()
 
     def _run(self) -> None:
-        asyncio.set_event_loop(self.loop)
-        self.loop.run_forever()
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_forever()
 
     def _in_loop(self, doing: Coroutine[Any, Any, None]) -> None:
-        asyncio.run_coroutine_threadsafe(doing, self.loop).result()
+        asyncio.run_coroutine_threadsafe(doing, self._loop).result()
 
     async def _open(self) -> None:
         for held, context in self._sockets:
             held.setblocking(False)
-            timeout = self.limits.hello if context else None
+            timeout = self._limits.hello if context else None
             self._servers.append(
-                await self.loop.create_server(
+                await self._loop.create_server(
                     self._connection, sock=held, ssl=context, ssl_handshake_timeout=timeout, backlog=BACKLOG
                 )
             )
@@ -104,10 +100,10 @@ class Http2Server:
 
     def _connection(self) -> Connection:
         held = self._connections
-        return Connection(self._methods, self.limits, self._buffer, held.add, held.discard)
+        return Connection(self._methods, self._limits, self._buffer, held.add, held.discard)
 
     def _tick(self) -> None:
-        self.loop.call_later(min(1.0, self.limits.silence / 4), self._tick)
+        self._loop.call_later(min(1.0, self._limits.silence / 4), self._tick)
         now = time.monotonic()
         for connection in tuple(self._connections):
             connection.tick(now)

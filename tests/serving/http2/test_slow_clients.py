@@ -114,7 +114,7 @@ def test_who_stays_when_the_server_has_said_goodbye_is_cut_off(app):
     with Raw(app.port) as raw:
         raw.until(frames.SETTINGS)
         (mine,) = app._http2._connections - before
-        app._http2.loop.call_soon_threadsafe(mine.close)
+        app._http2._loop.call_soon_threadsafe(mine.close)
         end = time.monotonic() + 20 * SILENCE
         while mine in app._http2._connections and time.monotonic() < end:
             time.sleep(0.01)

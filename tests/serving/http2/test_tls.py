@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import ssl
 
@@ -27,7 +28,7 @@ def served(authority):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.set_alpn_protocols(["h2"])
     authority.issue_cert("127.0.0.1").configure_cert(context)
-    server = Http2Server(lambda loop: {}, Limits(hello=0.5, silence=1.0), lambda: 0)
+    server = Http2Server(asyncio.new_event_loop(), {}, Limits(hello=0.5, silence=1.0), lambda: 0)
     held = listen("127.0.0.1", 0)
     server.listen(held, context)
     server.start()
