@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+from tests.both_backends import values_of_both, write_values
 from zoo.models.distillation.config import ClassifierConfig
 from zoo.models.distillation.schedule import Rates, rate_of, sgd
 
@@ -67,6 +68,23 @@ def test_a_warm_up_ends_at_what_the_schedule_has_by_then():
     assert steps[-1] == pytest.approx(rate_of(config, 0.6, 1 / 4))
 
 
+def values():
+    """The weight of y = w after each step of gradient 1: what is left of it tells the rates that were applied."""
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, "linear", use_bias=False)])
+    model.compile(keras.optimizers.SGD(1.0), loss=lambda y, said: said)
+    model.layers[0].set_weights([np.ones((1, 1))])
+    rates = Rates(ClassifierConfig(), 0.06, 240, warmup_epochs=2)
+    x = np.ones((3, 1), "float32")
+    model.fit(x, x, batch_size=1, epochs=3, verbose=0, callbacks=[rates])
+    return {"weight": np.asarray(model.layers[0].get_weights()[0])}
+
+
+def test_the_steps_are_taken_at_these_rates_on_both_backends(tmp_path):
+    wanted = 1 - sum([0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.06, 0.06, 0.06])
+    for found in values_of_both(__file__, values, tmp_path):
+        assert found["weight"].item() == pytest.approx(wanted)
+
+
 @pytest.mark.parametrize(("momentum", "tolerance"), [(0.0, 1e-3), (0.9, 0.1)], ids=["plain", "momentum"])
 def test_weights_decay_as_under_pytorch(momentum, tolerance):
     """With no gradient of the loss PyTorch's step is v = m v + d w, w = w - r v; it starts 1 / (1 - m) steps late."""
@@ -84,3 +102,7 @@ def test_weights_decay_as_under_pytorch(momentum, tolerance):
 
 def test_no_weight_decay():
     assert sgd(ClassifierConfig(weight_decay=0.0), 0.1).weight_decay is None
+
+
+if __name__ == "__main__":
+    write_values(values)
