@@ -46,7 +46,7 @@ from zoo.recipe import DataOptions
 
 COMMAND = (
     "python -m ci.bench.distillation --data DIR/{data} --teacher-epochs {teacher_epochs} --seeds {seeds} "
-    "--others {others}"
+    "--others {others}{more}"
 )
 RUNS = Path("runs/bench-distillation")
 METRICS = ("accuracy", "top5_accuracy", "agreement")
@@ -60,6 +60,9 @@ def main() -> None:
     parser.add_argument("--data", required=True, help="folder in the CIFAR binary layout")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--others", type=int, default=0, help="seeds of what else was tried")
+    parser.add_argument(
+        "--others-of", nargs="+", choices=STUDENTS, default=list(STUDENTS), help="with these students"
+    )
     parser.add_argument(
         "--teacher-epochs",
         type=int,
@@ -76,15 +79,16 @@ def main() -> None:
     recipe = get_spec(TEACHER).load().configured(PRESET, common)
     splits = recipe.splits(given.data, DataOptions(progress=True))
     runs = given.runs / splits.name
-    wanted = [(seed, label) for seed in range(given.seeds) for label in STRATEGIES]
-    wanted += [(seed, label) for seed in range(given.others) for label in OTHERS]
+    wanted = [(s, label, student) for s in range(given.seeds) for label in STRATEGIES for student in STUDENTS]
+    wanted += [
+        (s, label, student) for s in range(given.others) for label in OTHERS for student in given.others_of
+    ]
     taught = common | {"epochs": given.teacher_epochs}
     teachers = {seed: teacher_cell(seed, taught, splits, runs) for seed in range(given.seeds)}
     cells = list(teachers.values())
-    for seed, label in wanted:
-        for student in STUDENTS:
-            cells.append(student_cell(student, label, teachers[seed], common, splits, runs))
-            say(cells[-1])
+    for seed, label, student in wanted:
+        cells.append(student_cell(student, label, teachers[seed], common, splits, runs))
+        say(cells[-1])
     rows = [row(student, label, own) for (student, label), own in grouped(cells).items()]
     rows += [majority(splits)]
     print_table(rows, splits.name)
@@ -95,6 +99,8 @@ def main() -> None:
             curves(student, cells, common, splits),
             RESULTS / f"distillation_{splits.name}_{student}.png",
         )
+    more = "" if given.others_of == list(STUDENTS) else f" --others-of {' '.join(given.others_of)}"
+    more += "".join(f" --set {each}" for each in given.set)
     path = write_report(
         f"distillation_{splits.name}",
         command=COMMAND.format(
@@ -102,6 +108,7 @@ def main() -> None:
             teacher_epochs=given.teacher_epochs,
             seeds=given.seeds,
             others=given.others,
+            more=more,
         ),
         data=f"{splits.name}, {len(splits.facts['classes'])} classes, "
         f"{len(splits.train)}/{len(splits.validation)}/{len(splits.test)} pictures of 32x32",
