@@ -34,7 +34,10 @@ from zoo.catalog import get_spec
 from zoo.recipe import DataOptions
 from zoo.training.options import PRECISIONS
 
-COMMAND = "python -m ci.bench.distillation_precision --data DIR/{data} --seeds {seeds} --students {students}"
+COMMAND = (
+    "python -m ci.bench.distillation_precision --data DIR/{data} --seeds {seeds} --students {students} "
+    "--strategies {strategies}"
+)
 
 
 def main() -> None:
@@ -46,6 +49,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--teacher-epochs", type=int, default=15)
     parser.add_argument("--students", nargs="+", choices=STUDENTS, default=STUDENTS)
+    parser.add_argument("--strategies", nargs="+", choices=STRATEGIES, default=list(STRATEGIES))
     parser.add_argument("--runs", type=Path, default=RUNS)
     given = parser.parse_args()
     splits = get_spec(TEACHER).load().configured(PRESET, {}).splits(given.data, DataOptions(progress=True))
@@ -55,7 +59,7 @@ def main() -> None:
     ]
     rows = []
     for student in given.students:
-        for label in STRATEGIES:
+        for label in given.strategies:
             cells: dict[str, list[Cell]] = {precision: [] for precision in PRECISIONS}
             for teacher in teachers:
                 for precision, own in cells.items():
@@ -66,7 +70,12 @@ def main() -> None:
     show(f"{splits.name}, test split, top 1, %", rows)
     write_report(
         "distillation_precision",
-        command=COMMAND.format(data=splits.name, seeds=given.seeds, students=" ".join(given.students)),
+        command=COMMAND.format(
+            data=splits.name,
+            seeds=given.seeds,
+            students=" ".join(given.students),
+            strategies=" ".join(given.strategies),
+        ),
         data=f"{splits.name}, {len(splits.train)}/{len(splits.validation)}/{len(splits.test)} pictures of 32x32",
         seeds=range(given.seeds),
         rows=rows,
