@@ -16,7 +16,7 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
     """`keras.layers.BatchNormalization` with its weights and its results, to rounding; faster to train on a CPU.
 
     Keras 3 puts mean, variance and scaling together from single operations, each a pass over the maps. On a GPU XLA
-    makes one of them; on a CPU Keras does without XLA, and they take as long as all convolutions of a narrow VGG
+    makes one of them; on a CPU Keras does without XLA, and they are a good part of a step of a narrow VGG
     (`python -m ci.bench.distillation_speed`). tensorflow's own FusedBatchNorm reads the maps twice.
 
     It is used for maps `[batch, height, width, channels]` normalised over channels in training under tensorflow;
