@@ -1,7 +1,8 @@
 # Two commands do all the set-up: `make quickstart` and `make test`.
 PYTHON ?= python3.11
 BIN := .venv/bin
-FUSED = --first mobilenet_v2=$(WEIGHTS)/mobilenet_v2_100_224.weights.h5 --second mobilenet_075=$(WEIGHTS)/mobilenet_v1_075_192.weights.h5
+FIRST = mobilenet_v2=$(WEIGHTS)/mobilenet_v2_100_224.weights.h5
+SECOND = mobilenet_075=$(WEIGHTS)/mobilenet_v1_075_192.weights.h5
 
 .PHONY: quickstart test lint bench clean
 
@@ -30,9 +31,9 @@ bench: .venv/ready  ## results of real data and of serving; needs DATA=DIR and W
 	$(BIN)/python -m ci.bench.captioning --data $(DATA)/mnist --seeds 3
 	$(BIN)/python -m ci.bench.captioning_speed
 	$(BIN)/python -m ci.bench.captioning_photographs --data $(DATA)/flickr8k --weights $(WEIGHTS)/mobilenet_v2_100_224.weights.h5
-	$(BIN)/python -m ci.bench.fusion --objects $(DATA)/caltech101 --captions $(DATA)/flickr8k $(FUSED) --image-size 224 --second-image-size 128
-	$(BIN)/python -m ci.bench.fusion_whole --objects $(DATA)/caltech101 $(FUSED) --second-image-size 128
-	$(BIN)/python -m ci.bench.spectrum $(subst first,backbone,$(subst second,backbone,$(FUSED)))
+	$(BIN)/python -m ci.bench.fusion --objects $(DATA)/caltech101 --captions $(DATA)/flickr8k --first $(FIRST) --second $(SECOND) --image-size 224 --second-image-size 128
+	$(BIN)/python -m ci.bench.fusion_whole --objects $(DATA)/caltech101 --first $(FIRST) --second $(SECOND) --second-image-size 128
+	$(BIN)/python -m ci.bench.spectrum --backbone $(FIRST) --backbone $(SECOND)
 	$(BIN)/python -m ci.bench.pooling
 	$(BIN)/python -m ci.bench.tag_list --data $(DATA)
 	$(BIN)/python -m ci.bench.memory
