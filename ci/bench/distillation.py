@@ -1,6 +1,7 @@
 """Is block-wise distillation better than distilling the whole, and than training from scratch, at equal compute?
 
-The report's two students, each strategy and seed, on one data set. A student's compute is that of so many epochs of
+The report's two students, each strategy and seed, on one data set; block-wise with the fine-tuning rate of the
+literature, a tenth, and with the full one. A student's compute is that of so many epochs of
 training it alone (preset `cpu`: 15, of 10,000 pictures); passes of the teacher count, see
 `zoo.models.distillation.compute`. Every cell is a run folder under --runs: a bench that was killed goes on.
 
@@ -26,6 +27,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ci.bench.distillation_cells import (
+    FULL_RATE,
     OTHERS,
     PRESET,
     STRATEGIES,
@@ -92,7 +94,7 @@ def main() -> None:
     rows = [row(student, label, own) for (student, label), own in grouped(cells).items()]
     rows += [majority(splits)]
     print_table(rows, splits.name)
-    verdicts = [verdict(student, rows) for student in STUDENTS]
+    verdicts = [verdict(student, label, rows) for student in STUDENTS for label in ("blockwise", FULL_RATE)]
     print("\n".join(verdicts))
     for student in STUDENTS:
         draw_learning_curves(
@@ -151,14 +153,20 @@ def row(student: str, label: str, cells: Sequence[Cell]) -> dict[str, Any]:
 
 
 def curves(student: str, cells: Sequence[Cell], common: dict[str, Any], splits: Splits) -> list[Curve]:
-    """The teacher's curve and those of the report's three strategies."""
+    """The teacher's curve and those of the strategies."""
     groups = grouped(cells)
     cost, pictures = cost_of(student, common, splits), len(splits.train)
     runs = {label: [cell.run for cell in groups[student, label]] for label in STRATEGIES}
     teacher = strategy_curve(
         BASELINE, "scratch", [cell.run for cell in groups[TEACHER, "teacher"]], cost, pictures
     )
-    return [teacher, *(strategy_curve(label, label, own, cost, pictures) for label, own in runs.items())]
+    return [
+        teacher,
+        *(
+            strategy_curve(label, STRATEGIES[label]["strategy"], own, cost, pictures)
+            for label, own in runs.items()
+        ),
+    ]
 
 
 def majority(splits: Splits) -> dict[str, Any]:
@@ -170,10 +178,10 @@ def majority(splits: Splits) -> dict[str, Any]:
     return {"student": "-", "strategy": "majority class", "seeds": 0, "accuracy": 100 * right}
 
 
-def verdict(student: str, rows: Sequence[dict[str, Any]]) -> str:
-    """Whether block-wise wins; differences below two standard errors are ties, those of one seed are not judged."""
+def verdict(student: str, label: str, rows: Sequence[dict[str, Any]]) -> str:
+    """Whether a block-wise strategy wins; below two standard errors it is a tie, one seed is not judged."""
     own = {row["strategy"]: row for row in rows if row["student"] == student}
-    block, told = own["blockwise"], []
+    block, told = own[label], []
     for other in ("whole", "scratch"):
         gain = block["accuracy"] - own[other]["accuracy"]
         if block["seeds"] < 2:
@@ -182,7 +190,7 @@ def verdict(student: str, rows: Sequence[dict[str, Any]]) -> str:
         error = math.sqrt(sum(row["accuracy_deviation"] ** 2 for row in (block, own[other])) / block["seeds"])
         word = "ties with" if abs(gain) < 2 * error else "beats" if gain > 0 else "loses to"
         told.append(f"{word} {other} ({gain:+.2f} points, standard error {error:.2f})")
-    return f"{student}: at equal compute block-wise " + " and ".join(told)
+    return f"{student}: at equal compute {label} " + " and ".join(told)
 
 
 def say(cell: Cell) -> None:

@@ -32,19 +32,20 @@ TEACHER = "vgg15"
 STUDENTS = ("vgg15_minus_one", "vgg15_one_per_block")
 RESULT = "cell.json"
 THINNER = "thinner"
+FULL_RATE = "blockwise, fine-tuned at the full rate"
 
 # label -> settings beside the epochs, which follow from the compute; THINNER is a teacher with fewer channels.
 STRATEGIES: dict[str, dict[str, Any]] = {
     "scratch": {"strategy": "scratch"},
     "whole": {"strategy": "whole"},
     "blockwise": {"strategy": "blockwise"},
+    FULL_RATE: {"strategy": "blockwise", "fine_tune_rate": 1.0},
 }
 # What else a user would try first: trivial ones, and what might help the blocks.
 OTHERS: dict[str, dict[str, Any]] = {
     THINNER: {"strategy": "scratch"},
     "copied layers, whole": {"strategy": "whole", "start": "teacher"},
     "copied layers, blockwise": {"strategy": "blockwise", "start": "teacher"},
-    "blockwise, fine-tuned at the full rate": {"strategy": "blockwise", "fine_tune_rate": 1.0},
     "blockwise, features after relu and pool": {"strategy": "blockwise", "feature": "output"},
     "blockwise, errors not divided by the variance": {"strategy": "blockwise", "relative_error": False},
     "blockwise, last block to its map": {"strategy": "blockwise", "last_block": "feature"},
