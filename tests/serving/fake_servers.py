@@ -8,6 +8,7 @@ import json
 import re
 import socket
 import threading
+import time
 from collections.abc import Callable
 from concurrent import futures
 from dataclasses import dataclass, field
@@ -247,10 +248,10 @@ class FakeRest(Fake):
 
 
 class Relay:
-    """A TCP relay that counts the bytes of clients."""
+    """A TCP relay that counts the bytes of clients; `delay` are the seconds that it keeps what either side sends."""
 
-    def __init__(self, port: int) -> None:
-        self.sent, self._target = 0, port
+    def __init__(self, port: int, delay: float = 0.0) -> None:
+        self.sent, self._target, self._delay = 0, port, delay
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -269,6 +270,7 @@ class Relay:
         try:
             while data := source.recv(65536):
                 self.sent += len(data) * count
+                time.sleep(self._delay)
                 sink.sendall(data)
         except OSError:
             pass

@@ -129,6 +129,20 @@ def test_tls_with_files_and_with_bytes(secured, client, authority, pems, tmp_pat
             assert connected.predict("m", x=[1.5])["y"].tolist() == [1.5]
 
 
+@pytest.mark.parametrize("client", CLIENTS)
+def test_the_first_call_over_a_slow_network_is_answered(secured, client, authority, pems):
+    """A handshake of several round trips, as to another continent, is not given up."""
+    relay = Relay(secured.port, delay=0.15)
+    key, cert = pems[1]
+    pair = {"cert": cert, "key": key} if secured.mutual else {}
+    address = secured.address.replace(f":{secured.port}", f":{relay.port}")
+    try:
+        with CLIENTS[client](address, ca=authority.cert_pem.bytes(), retries=0, **pair) as connected:
+            assert connected.predict("m", x=[1.5])["y"].tolist() == [1.5]
+    finally:
+        relay.close()
+
+
 def test_an_authority_that_is_not_trusted_and_a_missing_certificate_are_refused(kind, secured, authority):
     with (
         Client(secured.address, ca=trustme.CA().cert_pem.bytes(), retries=0) as client,
