@@ -10,7 +10,7 @@ quickstart: .venv/ready  ## train, export, serve and query a tagger on drawn pic
 	$(BIN)/mizoo quickstart
 
 test: .venv/ready lint  ## all tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2
 
 lint: .venv/ready  ## format, style, types
 	ci/lint.sh $(BIN)

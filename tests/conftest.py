@@ -4,12 +4,39 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # In a test the time goes into compiling steps, not into taking them; the processes that tests start inherit it.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+
+# Files whose tests ask for `trained` models: one worker runs them all, so that every model is trained once.
+_WITH_TRAINED_MODELS = (
+    "tests/export/test_cards.py",
+    "tests/test_cli",
+    "tests/test_conformance.py",
+    "tests/test_export_index.py",
+    "tests/test_fresh_process.py",
+    "tests/test_served_tagger.py",
+    "tests/zoo/models/captioning/test_captions_gan.py",
+    "tests/zoo/models/distillation/test_distillation_teacher.py",
+    "tests/zoo/search/",
+)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Hands out whole files, as `--dist loadfile`; those with trained models together, and first."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Together(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            together = nodeid.startswith(_WITH_TRAINED_MODELS)
+            return "with trained models" if together else super()._split_scope(nodeid)
+
+    return Together(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -61,6 +61,20 @@ def test_loaded_model_answers_as_the_trained_one(name, trained):
             assert largest_difference(said, again.predict(inputs, verbose=0)) == 0
 
 
+@pytest.fixture(scope="session")
+def loaded_apart(trained) -> dict[str, str]:
+    """name -> class of the model that its file becomes in a process that has not trained it."""
+    files = [str(trained(model).run.model_file) for model in CASES]
+    code = "import sys, zoo\nfor path in sys.argv[1:]: print(type(zoo.load_model(path)).__name__)"
+    done = subprocess.run([sys.executable, "-c", code, *files], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return dict(zip(CASES, done.stdout.split(), strict=True))
+
+
+def test_its_file_loads_in_a_new_process(name, trained, loaded_apart):
+    assert loaded_apart[name] == type(trained(name).model).__name__
+
+
 def test_config_round_trip(name, trained):
     model = trained(name).model
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(model))

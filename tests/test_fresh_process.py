@@ -55,14 +55,6 @@ def test_evaluate_and_export_in_new_processes(frozen_run, tmp_path):
     assert "tiny_cnn from tiny.weights.h5" in (extra / "CARD.md").read_text()
 
 
-def test_every_keras_file_loads_in_a_new_process(trained, tmp_path):
-    files = [str(trained(name).run.model_file) for name in zoo.list_models()]
-    code = "import sys, zoo\nfor path in sys.argv[1:]: print(type(zoo.load_model(path)).__name__)"
-    done = subprocess.run([sys.executable, "-c", code, *files], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.split() == [type(trained(name).model).__name__ for name in zoo.list_models()]
-
-
 def test_other_weights_than_the_run_was_trained_with_are_refused(frozen_run):
     from zoo.backbones import build_backbone
 

@@ -20,6 +20,7 @@ The aspect ratio is not kept: the whole picture is resized to a square.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 MAX_PIXELS = 50_000_000
@@ -60,8 +61,7 @@ def decode_and_resize(image_bytes: Any, size: int, max_pixels: int = MAX_PIXELS)
     """
     import tensorflow as tf
 
-    image = _decode(tf.convert_to_tensor(image_bytes), max_pixels)
-    return _resize(image[tf.newaxis], size)[0]
+    return _graph(size, max_pixels)(tf.convert_to_tensor(image_bytes))
 
 
 def decode_batch(image_bytes: Any, size: int, max_pixels: int = MAX_PIXELS) -> Any:
@@ -113,6 +113,17 @@ def require_filled(filled: Any) -> Any:
     from zoo.preprocessing.image_header import require
 
     return require(filled, "The image has no pixels: height or width is 0.")
+
+
+@functools.cache
+def _graph(size: int, max_pixels: int) -> Any:
+    """From bytes to pixels; traced once, since that takes half a second and an export needs it a dozen times."""
+    import tensorflow as tf
+
+    def decoded_and_resized(image_bytes: Any) -> Any:
+        return _resize(_decode(image_bytes, max_pixels)[tf.newaxis], size)[0]
+
+    return tf.function(decoded_and_resized, input_signature=[tf.TensorSpec([], tf.string)], autograph=False)
 
 
 def _resize(image: Any, size: int) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 import os
 import re
@@ -15,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from zoo.errors import DataError, MissingExtraError
-from zoo.preprocessing.image import MAX_PIXELS
+from zoo.preprocessing.image import MAX_PIXELS, decode_and_resize
 
 _log = logging.getLogger(__name__)
 
@@ -63,8 +62,11 @@ def iterate_images(
     except ImportError as error:
         raise MissingExtraError("tensorflow", "zoo", "Decoding pictures") from error
 
+    def read(path: Any) -> Any:
+        return decode_and_resize(tf.io.read_file(path), size, max_pixels)
+
     names = tf.data.Dataset.from_tensor_slices([str(path) for path in paths])
-    decoded = names.map(_reader(size, max_pixels), num_parallel_calls=os.cpu_count() or 1).prefetch(16)
+    decoded = names.map(read, num_parallel_calls=os.cpu_count() or 1).prefetch(16)
     # An element that fails raises at its own place, and the iterator goes on behind it.
     iterator = iter(decoded)
     for path in paths:
@@ -72,19 +74,6 @@ def iterate_images(
             yield next(iterator).numpy()
         except tf.errors.OpError as error:
             yield BadImage(Path(path), _reason(error.message))
-
-
-@functools.cache
-def _reader(size: int, max_pixels: int) -> Callable[[Any], Any]:
-    """The graph from a path to a picture, traced once per size."""
-    import tensorflow as tf
-
-    from zoo.preprocessing.image import decode_and_resize
-
-    def read(path: Any) -> Any:
-        return decode_and_resize(tf.io.read_file(path), size, max_pixels)
-
-    return tf.function(read, input_signature=[tf.TensorSpec([], tf.string)])
 
 
 def load_images(
