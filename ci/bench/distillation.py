@@ -1,9 +1,9 @@
 """Is block-wise distillation better than distilling the whole, and than training from scratch, at equal compute?
 
-The report's two students, each strategy and seed, on one data set; block-wise with the fine-tuning rate of the
-literature, a tenth, and with the full one. A student's compute is that of so many epochs of
-training it alone (preset `cpu`: 15, of 10,000 pictures); passes of the teacher count, see
-`zoo.models.distillation.compute`. Every cell is a run folder under --runs: a bench that was killed goes on.
+The report's two students, each strategy and seed, on one data set; block-wise fine-tuned at the full rate, and at a
+tenth of it. A student's compute is that of so many epochs of training it alone (preset `cpu`: 15, of 10,000 pictures);
+passes of the teacher count, see `zoo.models.distillation.compute`. Every cell is a run folder under --runs: a bench
+that was killed goes on.
 
     python -m ci.bench.distillation --data DIR/cifar10
     python -m ci.bench.distillation --data DIR/tiny-imagenet-100-32 --teacher-epochs 60 --others 1
@@ -27,12 +27,12 @@ from rich.console import Console
 from rich.table import Table
 
 from ci.bench.distillation_cells import (
-    FULL_RATE,
     OTHERS,
     PRESET,
     STRATEGIES,
     STUDENTS,
     TEACHER,
+    TENTH,
     Cell,
     cost_of,
     planned,
@@ -94,7 +94,7 @@ def main() -> None:
     rows = [row(student, label, own) for (student, label), own in grouped(cells).items()]
     rows += [majority(splits)]
     print_table(rows, splits.name)
-    verdicts = [verdict(student, label, rows) for student in STUDENTS for label in ("blockwise", FULL_RATE)]
+    verdicts = [verdict(student, label, rows) for student in STUDENTS for label in ("blockwise", TENTH)]
     print("\n".join(verdicts))
     for student in STUDENTS:
         draw_learning_curves(

@@ -32,14 +32,14 @@ TEACHER = "vgg15"
 STUDENTS = ("vgg15_minus_one", "vgg15_one_per_block")
 RESULT = "cell.json"
 THINNER = "thinner"
-FULL_RATE = "blockwise, fine-tuned at the full rate"
+TENTH = "blockwise, fine-tuned at a tenth of the rate"
 
 # label -> settings beside the epochs, which follow from the compute; THINNER is a teacher with fewer channels.
 STRATEGIES: dict[str, dict[str, Any]] = {
     "scratch": {"strategy": "scratch"},
     "whole": {"strategy": "whole"},
     "blockwise": {"strategy": "blockwise"},
-    FULL_RATE: {"strategy": "blockwise", "fine_tune_rate": 1.0},
+    TENTH: {"strategy": "blockwise", "fine_tune_rate": 0.1},
 }
 # What else a user would try first: trivial ones, and what might help the blocks.
 OTHERS: dict[str, dict[str, Any]] = {
