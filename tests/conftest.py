@@ -18,7 +18,6 @@ _WITH_TRAINED_MODELS = (
     "tests/test_cli",
     "tests/test_conformance.py",
     "tests/test_export_index.py",
-    "tests/test_fresh_process.py",
     "tests/test_served_tagger.py",
     "tests/zoo/models/captioning/test_captions_gan.py",
     "tests/zoo/models/distillation/test_distillation_teacher.py",
@@ -28,7 +27,7 @@ _WITH_TRAINED_MODELS = (
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Hands out whole files, as `--dist loadfile`; those with trained models together, and first."""
+    """Hands out whole files, as `--dist loadfile`; those with trained models together."""
     from xdist.scheduler import LoadFileScheduling
 
     class Together(LoadFileScheduling):

@@ -156,16 +156,13 @@ def curves(student: str, cells: Sequence[Cell], common: dict[str, Any], splits: 
     """The teacher's curve and those of the strategies."""
     groups = grouped(cells)
     cost, pictures = cost_of(student, common, splits), len(splits.train)
-    runs = {label: [cell.run for cell in groups[student, label]] for label in STRATEGIES}
-    teacher = strategy_curve(
-        BASELINE, "scratch", [cell.run for cell in groups[TEACHER, "teacher"]], cost, pictures
-    )
+
+    def curve(name: str, strategy: str, own: Sequence[Cell]) -> Curve:
+        return strategy_curve(name, strategy, [cell.run for cell in own], cost, pictures)
+
     return [
-        teacher,
-        *(
-            strategy_curve(label, STRATEGIES[label]["strategy"], own, cost, pictures)
-            for label, own in runs.items()
-        ),
+        curve(BASELINE, "scratch", groups[TEACHER, "teacher"]),
+        *(curve(label, how["strategy"], groups[student, label]) for label, how in STRATEGIES.items()),
     ]
 
 

@@ -18,10 +18,8 @@ _OPTIONS = [
     ("grpc.max_send_message_length", -1),
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.initial_reconnect_backoff_ms", 100),
-    (
-        "grpc.min_reconnect_backoff_ms",
-        5_000,
-    ),  # in truth the least time that a connection may take, TLS included
+    # In truth the least time that a connection is given, TLS included: 0.1 s is too little to another continent.
+    ("grpc.min_reconnect_backoff_ms", 5_000),
     ("grpc.max_reconnect_backoff_ms", 2_000),
 ]
 
