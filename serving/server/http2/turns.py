@@ -1,4 +1,4 @@
-"""Whose turn it is: calls run in the order of their coming, and one too many is refused."""
+"""Whose turn it is: calls begin in the order of their coming, and one too many is refused."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ ALONE_SECONDS = 0.03
 
 
 class Turns:
-    """Runs calls in the order of their coming.
+    """Gives calls their turns in the order of their coming.
+
+    One that stays in the loop may overtake one that was handed to a thread and has not begun there, never one of its
+    own kind.
 
     Args:
         loop: Where all methods are called.

@@ -55,9 +55,13 @@ class Office:
         return call
 
     async def all_ended(self) -> None:
-        end = time.monotonic() + 10
-        while len(self.ended) < self._count:
-            assert time.monotonic() < end
+        await self.until(lambda: len(self.ended) == self._count)
+
+    @staticmethod
+    async def until(true: Callable[[], bool]) -> None:
+        end = time.monotonic() + 60
+        while not true():
+            assert time.monotonic() < end, "never so"
             await asyncio.sleep(0.001)
 
     async def quick(self) -> None:
