@@ -25,6 +25,7 @@ bench: .venv/ready  ## results of real data and of serving; needs DATA=DIR and W
 	$(BIN)/python -m ci.bench.search_served
 	$(BIN)/python -m ci.bench.visual_semantic --data $(DATA) --weights $(WEIGHTS) --seeds 3
 	$(BIN)/python -m ci.bench.distillation --data $(DATA)/cifar10 --others 1
+	$(BIN)/python -m ci.bench.distillation --data $(DATA)/cifar10 --teacher-epochs 60
 	$(BIN)/python -m ci.bench.distillation --data $(DATA)/tiny-imagenet-100-32 --teacher-epochs 60 --others 1
 	$(BIN)/python -m ci.bench.distillation_precision --data $(DATA)/cifar10
 	$(BIN)/python -m ci.bench.distillation_speed --data $(DATA)/cifar10

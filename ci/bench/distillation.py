@@ -6,9 +6,11 @@ passes of the teacher count, see `zoo.models.distillation.compute`. Every cell i
 that was killed goes on.
 
     python -m ci.bench.distillation --data DIR/cifar10
+    python -m ci.bench.distillation --data DIR/cifar10 --teacher-epochs 60
     python -m ci.bench.distillation --data DIR/tiny-imagenet-100-32 --teacher-epochs 60 --others 1
 
-writes ci/bench/results/distillation_<data set>.json and a figure of accuracy over compute per student.
+writes ci/bench/results/distillation_<data set>_teacher_<its epochs>.json and a figure of accuracy over compute per
+student.
 """
 
 from __future__ import annotations
@@ -61,6 +63,7 @@ def main() -> None:
     )
     parser.add_argument("--data", required=True, help="folder in the CIFAR binary layout")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--students", nargs="+", choices=STUDENTS, default=list(STUDENTS))
     parser.add_argument("--others", type=int, default=0, help="seeds of what else was tried")
     parser.add_argument(
         "--others-of", nargs="+", choices=STUDENTS, default=list(STUDENTS), help="with these students"
@@ -81,7 +84,9 @@ def main() -> None:
     recipe = get_spec(TEACHER).load().configured(PRESET, common)
     splits = recipe.splits(given.data, DataOptions(progress=True))
     runs = given.runs / splits.name
-    wanted = [(s, label, student) for s in range(given.seeds) for label in STRATEGIES for student in STUDENTS]
+    wanted = [
+        (s, label, student) for s in range(given.seeds) for label in STRATEGIES for student in given.students
+    ]
     wanted += [
         (s, label, student) for s in range(given.others) for label in OTHERS for student in given.others_of
     ]
@@ -94,17 +99,22 @@ def main() -> None:
     rows = [row(student, label, own) for (student, label), own in grouped(cells).items()]
     rows += [majority(splits)]
     print_table(rows, splits.name)
-    verdicts = [verdict(student, label, rows) for student in STUDENTS for label in ("blockwise", TENTH)]
+    verdicts = [verdict(student, label, rows) for student in given.students for label in ("blockwise", TENTH)]
     print("\n".join(verdicts))
-    for student in STUDENTS:
+    report = f"distillation_{splits.name}_teacher_{given.teacher_epochs}"
+    for student in given.students:
         draw_learning_curves(
             curves(student, cells, common, splits),
-            RESULTS / f"distillation_{splits.name}_{student}.png",
+            RESULTS / f"{report}_{student}.png",
         )
-    more = "" if given.others_of == list(STUDENTS) else f" --others-of {' '.join(given.others_of)}"
+    more = "".join(
+        f" --{option} {' '.join(chosen)}"
+        for option, chosen in (("students", given.students), ("others-of", given.others_of))
+        if chosen != list(STUDENTS)
+    )
     more += "".join(f" --set {each}" for each in given.set)
     path = write_report(
-        f"distillation_{splits.name}",
+        report,
         command=COMMAND.format(
             data=splits.name,
             teacher_epochs=given.teacher_epochs,
@@ -119,7 +129,7 @@ def main() -> None:
         extra={
             "verdicts": verdicts,
             "settings": {key: str(value) for key, value in vars(recipe.config).items()},
-            "plans": {student: vars(planned(student, common, splits)) for student in STUDENTS},
+            "plans": {student: vars(planned(student, common, splits)) for student in given.students},
         },
     )
     print(f"wrote {path.name}")

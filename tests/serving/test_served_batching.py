@@ -194,7 +194,7 @@ def test_a_request_whose_caller_gave_up_is_dropped(server, caller):
     dropped = server.engine.metrics.value(":zoo:deadline_dropped_total", "plain")
     count, rows = caller.batches()
     with pytest.raises(StatusError) as caught:
-        caller.ask([np.nan], timeout=0.2)  # it would fail its batch
+        caller.ask([np.nan], timeout=1.0)  # it would fail its batch
     assert caught.value.code == "DEADLINE_EXCEEDED"
     with pytest.raises(StatusError):
         caller.ask([1.0] * 9)  # on the same connection: what came before has been seen by now
