@@ -119,7 +119,7 @@ WRONG = {
         "--scaling was given with a backbone.",
     ),
     "no keras file": (["LABELS"], "LABELS is neither a run folder nor a .keras file."),
-    "not loadable": (["BROKEN"], "BROKEN cannot be loaded: "),
+    "not whole": (["BROKEN"], "BROKEN is no whole .keras file: "),
     "layer": (["FILE", "--layer", "haed"], "'own' has no layer 'haed'. Did you mean 'head'?"),
     "basis": (["FILE", "--basis", "right"], "Unknown basis 'right'."),
     "drop": (["FILE", "--drop-classes", "0,x"], "--drop-classes is '0,x'."),

@@ -1,8 +1,8 @@
-"""New layers from the configuration of old ones."""
+"""New layers from the configuration of old ones, and their weights."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -42,6 +42,27 @@ def clone_nested(model: keras.Model, clone: Callable[[Any], Any]) -> keras.Model
         raise
     except Exception as problem:  # keras refuses with a bare ValueError
         raise _cannot(model, problem) from problem
+
+
+def give_weights(target: keras.Layer, weights: Sequence[Any]) -> None:
+    """Sets the weights of a layer or model, and what its layers have made of their weights.
+
+    `keras.layers.Normalization` computes with constants that it made when it was built: `set_weights` alone leaves
+    it as it was.
+    """
+    target.set_weights(weights)
+    for layer in flat_layers(target):
+        if isinstance(layer, keras.layers.Normalization):
+            layer.finalize_state()
+
+
+def flat_layers(layer: Any) -> Iterator[Any]:
+    """Yields a layer, or all layers within a model, in nested ones too."""
+    if not isinstance(layer, keras.Model):
+        yield layer
+        return
+    for inner in layer.layers:
+        yield from flat_layers(inner)
 
 
 def _cannot(layer: Any, problem: Exception) -> ConfigError:

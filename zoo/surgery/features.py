@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import keras
@@ -10,6 +11,8 @@ from keras import layers
 from zoo.errors import ConfigError, nearest
 from zoo.surgery.graph import Segment, graph_of, input_like, rerun
 from zoo.surgery.kinds import DROPOUTS, POOLING, is_activation
+
+log = logging.getLogger(__name__)
 
 FEATURES = ("pre_relu", "pre_pool", "output")
 
@@ -44,6 +47,52 @@ def with_feature(block: keras.Model, feature: str) -> keras.Model:
         {"feature": compared, "output": rerun(segments[end:], compared)},
         name=f"{block.name}_{feature}",
     )
+
+
+def with_features(
+    teacher: keras.Model, student: keras.Model, feature: str
+) -> tuple[keras.Model, keras.Model]:
+    """Makes a block of the teacher and the student's in its place give features that can be compared.
+
+    What comes after the feature has to be the same in both. A student that ends in a ReLU where the teacher does not
+    would learn values below zero that it then cuts off; such a pair is compared at its end, which is logged.
+
+    Args:
+        teacher: See `with_feature`.
+        student: Likewise.
+        feature: Likewise.
+
+    Raises:
+        ConfigError: As `with_feature`.
+    """
+    tails = [_tail(block, feature) for block in (teacher, student)]
+    if tails[0] != tails[1]:
+        log.warning(
+            "block %s is compared at its end, not %s: the teacher's ends in %s there, the student's in %s",
+            student.name,
+            feature,
+            *(", ".join(kind for kind, _ in tail) or "the feature itself" for tail in tails),
+        )
+        feature = "output"
+    return with_feature(teacher, feature), with_feature(student, feature)
+
+
+def _tail(block: keras.Model, feature: str) -> list[tuple[str, Any]]:
+    """What comes after the feature in inference: of each layer its kind and its settings."""
+    segments = graph_of(block).segments()
+    after = [segment.layers[0] for segment in segments[_end(block, segments, feature) :]]
+    return [_kind(layer) for layer in after if not isinstance(layer, DROPOUTS)]
+
+
+def _kind(layer: Any) -> tuple[str, Any]:
+    name = type(layer).__name__
+    if isinstance(layer, layers.Activation):
+        return str(getattr(layer.activation, "__name__", "activation")), None
+    config = layer.get_config() if isinstance(layer, keras.layers.Layer) else {}
+    own = {key: value for key, value in config.items() if key not in ("name", "trainable", "dtype")}
+    if isinstance(layer, layers.ReLU) and not any(own.values()):  # no limit, slope or threshold
+        return "relu", None
+    return name.lower(), own
 
 
 def feature_layer(block: keras.Model, feature: str) -> str:

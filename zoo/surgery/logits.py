@@ -14,6 +14,8 @@ from zoo.surgery.graph import Call, Segment, graph_of, input_like, rerun
 # log p is as good as the logits: softmax(log p) = p.
 _LINEAR = ("linear", "log_softmax")
 _SHAPE_ONLY = (layers.Reshape, layers.Flatten, layers.Dropout, layers.Identity)
+# Sums of logits are logits. Of keras.ops these are operations of such a class.
+_SUMS = ("Add", "Subtract", "Average")
 
 
 def to_logits(model: keras.Model) -> keras.Model:
@@ -28,7 +30,8 @@ def to_logits(model: keras.Model) -> keras.Model:
         the weights.
 
     Raises:
-        ConfigError: The output is not `[N, classes]`, or ends in a sigmoid or another activation.
+        ConfigError: The output is not `[N, classes]`, ends in a sigmoid or another activation, or is made of branches
+            none of which is linear.
     """
     graph = graph_of(model)
     shape = tuple(graph.output.shape)
@@ -46,7 +49,8 @@ def to_logits(model: keras.Model) -> keras.Model:
         raise ConfigError(
             f"'{model.name}' ends in {_activation(last.layer)} (layer '{last.layer.name}').",
             expected="softmax or logits: one class for each image",
-            fix="several labels at once are no classification; train the network with a softmax over its classes",
+            fix="train it with a softmax over its classes, two of them in place of one sigmoid; several labels at once "
+            "are no classification",
         )
     replaced: list[Any] = []
 
@@ -69,9 +73,10 @@ def to_logits(model: keras.Model) -> keras.Model:
 
 
 def _last_call(segments: tuple[Segment, ...]) -> Call | None:
-    """The last call that does more than reshape; None where branches come first."""
+    """The last call that does more than reshape; None where linear branches are added up before it."""
     for segment in reversed(segments):
         if segment.branches:
+            _check_sum(segment)
             return None
         layer = segment.layers[0]
         if isinstance(layer, keras.Model):
@@ -84,6 +89,27 @@ def _last_call(segments: tuple[Segment, ...]) -> Call | None:
         if not silent and not isinstance(layer, _SHAPE_ONLY):
             return segment.calls[0]
     return None
+
+
+def _check_sum(segment: Segment) -> None:
+    """Raises unless the branches meet in a sum, of which a dense layer without activation is a part."""
+    made_by = {id(tensor): call for call in segment.calls for tensor in call.outputs}
+
+    def linear(tensor: Any) -> bool:
+        call = made_by.get(id(tensor))
+        if call is None:
+            return False
+        if isinstance(call.layer, _SHAPE_ONLY) or type(call.layer).__name__ in _SUMS:
+            return any(linear(each) for each in call.inputs)
+        return isinstance(call.layer, layers.Dense) and _activation(call.layer) in _LINEAR
+
+    if not linear(segment.output):
+        raise ConfigError(
+            f"Branches meet at the end of the classifier, in '{segment.name}', and none of them is a dense layer "
+            "without activation: whether it gives logits or probabilities cannot be seen.",
+            expected="a sum or mean of logits, or one softmax behind all branches",
+            fix="average the logits in place of the probabilities, or end in keras.layers.Softmax()",
+        )
 
 
 def _activation(layer: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from typing import Any
 
@@ -11,8 +12,19 @@ from keras import layers
 from zoo.errors import ConfigError
 from zoo.surgery.graph import Call, graph_of, input_like, rerun
 
+log = logging.getLogger(__name__)
+
 # The number of products of one kernel with one place of the map: inner loops are equal over all places.
 _AT_EACH_OUTPUT = (layers.Conv1D, layers.Conv2D, layers.Conv3D, layers.DepthwiseConv2D)
+
+# Layers with products that only looking inside would find.
+_NOT_COUNTED = (
+    layers.Wrapper,
+    layers.RNN,
+    layers.Attention,
+    layers.MultiHeadAttention,
+    layers.GroupQueryAttention,
+)
 
 
 def multiply_adds(model: keras.Model) -> int:
@@ -40,6 +52,13 @@ def layer_multiply_adds(model: keras.Model) -> dict[str, int]:
     """
     found: dict[str, int] = {}
     for call in graph_of(model).calls:
+        if isinstance(call.layer, _NOT_COUNTED):
+            log.warning(
+                "the multiply-adds of '%s' are without those of layer '%s': a %s is not counted",
+                model.name,
+                call.layer.name,
+                type(call.layer).__name__,
+            )
         inner = (
             _nested(call) if isinstance(call.layer, keras.Model) else {call.layer.name: _count(call, model)}
         )

@@ -40,7 +40,7 @@ def partition(model: keras.Model, at: Sequence[str] | None = None) -> Partition:
     """Cuts a network into blocks and a head.
 
     A cut is possible after a layer through whose output every path from the input to the output passes. A model
-    that is nested as a layer is never cut.
+    that is nested as a layer is never cut; `zoo.surgery.flat` takes its layers out of it.
 
     Without `at` the cuts lie where the resolution changes: after a pooling layer, and before a strided convolution
     (or the residual unit with it, or the zero padding in front of it). Every block has a convolution; the last
@@ -91,11 +91,20 @@ def _automatic(model: keras.Model, segments: Sequence[Segment]) -> list[int]:
         raise ConfigError(
             f"'{model.name}' has no layer after a convolution that lowers the resolution: there is no place to cut.",
             expected="pooling or strided convolutions",
-            fix=f"name the cuts: partition(model, at=[...]); possible are {listing([s.name for s in segments[:end]])}",
+            fix=f"name the cuts: partition(model, at=[...]); possible are {listing([s.name for s in segments[:end]])}"
+            + (
+                "; or take the layers out of nested models: partition(flat(model))"
+                if _nested(segments)
+                else ""
+            ),
         )
     if not any(has_convolution(segment) for segment in segments[places[-1] : end]):
         places.pop()
     return [*places, end]
+
+
+def _nested(segments: Sequence[Segment]) -> bool:
+    return any(isinstance(layer, keras.Model) for segment in segments for layer in segment.layers)
 
 
 def _changes(segments: Sequence[Segment]) -> list[int]:

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from zoo.errors import ConfigError
-from zoo.surgery.clone import clone_layer, clone_nested
+from zoo.surgery.clone import clone_layer, clone_nested, give_weights
 from zoo.surgery.graph import graph_of, input_like, rerun
 from zoo.surgery.units import Unit, units
 
@@ -92,7 +92,7 @@ def copy_first_layers(teacher_block: keras.Model, student_block: keras.Model) ->
         if source is None or not layer.weights:
             continue
         if [weight.shape for weight in layer.weights] == [weight.shape for weight in source.weights]:
-            _copy_weights(source, layer)
+            give_weights(layer, source.get_weights())
             copied += 1
     return copied
 
@@ -117,10 +117,4 @@ class _FreshLayers:
         """Copies the weights of layers that have weights and none to train."""
         for old, new in self.pairs:
             if isinstance(new, keras.layers.Layer) and new.weights and not new.trainable_weights:
-                _copy_weights(old, new)
-
-
-def _copy_weights(source: Any, target: Any) -> None:
-    target.set_weights(source.get_weights())
-    if isinstance(target, keras.layers.Normalization):
-        target.finalize_state()  # it computes with constants that it made from its weights
+                give_weights(new, old.get_weights())

@@ -16,6 +16,7 @@ from zoo.surgery.kinds import (
     has_convolution,
     is_activation,
     is_gate,
+    lowers_resolution,
 )
 
 
@@ -41,7 +42,9 @@ class Unit:
     @property
     def keeps_shape(self) -> bool:
         """Whether the network fits together without this unit."""
-        return self.input_shape == self.output_shape
+        same = self.input_shape == self.output_shape
+        # Of two open sizes the shapes do not tell whether they are the same.
+        return same and not any(lowers_resolution(segment) for segment in self.segments)
 
 
 def units(block: keras.Model) -> tuple[Unit, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import keras
@@ -46,6 +47,12 @@ def load_uncompiled(path: Path, suffixes: tuple[str, ...] = (".keras",)) -> kera
             f"{path} is neither a run folder nor a .keras file.",
             expected="what `mizoo train` or `model.save` wrote",
             fix="save the model with model.save('model.keras')",
+        )
+    if path.suffix == ".keras" and not zipfile.is_zipfile(path):
+        raise ConfigError(
+            f"{path} is no whole .keras file: it cannot be opened as a zip archive.",
+            expected="what `mizoo train` or `model.save` wrote",
+            fix="copy or save it again: it may have been cut off",
         )
     try:
         return keras.saving.load_model(path, compile=False)

@@ -8,7 +8,7 @@ import pytest
 from keras import layers
 
 from zoo.errors import ConfigError
-from zoo.surgery.features import feature_layer, with_feature
+from zoo.surgery.features import feature_layer, with_feature, with_features
 from zoo.surgery.partition import partition
 
 
@@ -65,3 +65,45 @@ def test_wrong_use(vgg):
     bare = keras.Sequential([keras.Input((4, 4, 3)), layers.ReLU(), layers.MaxPooling2D()], name="bare")
     with pytest.raises(ConfigError, match=r"^Block 'bare' holds nothing but pooling and activations"):
         feature_layer(bare, "pre_relu")
+
+
+def block_of(*stack, name="block_1") -> keras.Model:
+    return keras.Sequential([keras.Input((8, 8, 3)), *stack], name=name)
+
+
+def test_features_of_two_blocks_that_end_alike(vgg, caplog):
+    teacher = partition(vgg()).blocks[1]
+    student = keras.Sequential(
+        [
+            keras.Input((16, 16, 4)),
+            layers.Conv2D(8, 3, padding="same"),
+            layers.Dropout(0.1),
+            layers.Activation("relu"),
+            layers.MaxPooling2D(),
+        ]
+    )
+    pair = with_features(teacher, student, "pre_relu")
+    assert [model.output["feature"].shape[1:] for model in pair] == [(16, 16, 8)] * 2
+    assert pair[1].output["feature"] is not pair[1].output["output"]
+    assert not caplog.text
+
+
+@pytest.mark.parametrize(
+    "student",
+    [
+        [layers.Conv2D(4, 3, padding="same"), layers.ReLU(), layers.MaxPooling2D()],
+        [layers.Conv2D(4, 3, padding="same", activation="relu"), layers.AveragePooling2D(2)],
+        [layers.Conv2D(4, 3, strides=2, padding="same")],
+        [layers.Conv2D(4, 3, padding="same"), layers.ReLU(max_value=6.0), layers.MaxPooling2D()],
+    ],
+    ids=["a ReLU more", "another pool", "a stride for a pool", "another ReLU"],
+)
+def test_blocks_that_end_otherwise_are_compared_at_their_ends(student, caplog):
+    convolution = layers.Conv2D(4, 3, padding="same")
+    teacher = block_of(layers.Conv2D(4, 3, padding="same"), layers.ReLU(), convolution, layers.MaxPooling2D())
+    for model in with_features(teacher, block_of(*student, name="student_1"), "pre_relu"):
+        assert model.output["feature"] is model.output["output"]
+    assert (
+        "block student_1 is compared at its end, not pre_relu: the teacher's ends in maxpooling2d"
+        in caplog.text
+    )

@@ -89,3 +89,23 @@ def test_no_classification(tail, start):
     with pytest.raises(ConfigError) as caught:
         to_logits(classifier(*tail, units=3 if "model of its own" in start else 4))
     assert str(caught.value).startswith(start)
+
+
+def test_a_sum_of_logits_is_logits():
+    x = start = keras.Input((3,))
+    model = keras.Model(
+        start, layers.Average()([layers.Dense(4)(x), layers.Dropout(0.1)(layers.Dense(4)(x))])
+    )
+    assert to_logits(model) is model
+
+
+@pytest.mark.parametrize("kind", ["softmaxes", "operations"])
+def test_branches_that_may_give_probabilities_are_refused(kind):
+    x = start = keras.Input((3,))
+    if kind == "softmaxes":
+        y = layers.Average(name="mean")([layers.Dense(4, activation="softmax")(x) for _ in range(2)])
+    else:
+        e = keras.ops.exp(layers.Dense(4)(x))
+        y = e / keras.ops.sum(e, axis=-1, keepdims=True)
+    with pytest.raises(ConfigError, match=r"^Branches meet at the end of the classifier"):
+        to_logits(keras.Model(start, y))

@@ -89,3 +89,10 @@ def test_an_image_of_open_size():
         match=r"^The multiply-adds of 'open' depend on the image: layer 'conv' works at \(None, 6\)\.",
     ):
         multiply_adds(model)
+
+
+def test_what_is_not_counted_is_said(caplog):
+    x = start = keras.Input((4, 8))
+    x = layers.MultiHeadAttention(2, 4, name="attention")(x, x)
+    assert multiply_adds(keras.Model(start, layers.Dense(3, name="top")(x), name="net")) == 4 * 8 * 3
+    assert "without those of layer 'attention': a MultiHeadAttention is not counted" in caplog.text

@@ -52,9 +52,9 @@ def test_a_vgg_has_its_five_blocks(vgg):
 @pytest.mark.parametrize(("name", "cuts"), [("mobilenet", MOBILENET), ("resnet", RESNET)])
 def test_networks_of_keras_applications_have_five_blocks(name, cuts, request):
     model = request.getfixturevalue(name)
-    began = time.perf_counter()
+    began = time.process_time()
     parts = partition(model)
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 3
     assert parts.cuts == cuts
 
 

@@ -162,3 +162,14 @@ def test_copying_the_first_layers(vgg):
             assert np.array_equal(ours, theirs)
     wider = keras.Sequential([keras.Input((16, 16, 4)), layers.Conv2D(9, 3, name="block_2_conv_1")])
     assert copy_first_layers(block, wider) == 0
+
+
+def test_of_open_sizes_a_stride_is_not_taken_out():
+    def convolution(name, **options):
+        return layers.Conv2D(4, 3, padding="same", name=name, **options)
+
+    start = keras.Input((None, None, 4))
+    x = convolution("plain")(convolution("stride", strides=2)(convolution("first")(start)))
+    block = keras.Model(start, x, name="block")
+    assert removable(block) == 2
+    assert [layer.name for layer in shrink(block, 3).layers[1:]] == ["stride"]

@@ -21,7 +21,7 @@ class EndLifeless(keras.callbacks.Callback):
 
     Args:
         network: From pictures to logits.
-        pictures: Some of them, `[n, height, width, 3]`, different from one another.
+        pictures: Some of them, `[n, height, width, 3]`, different from one another; of one alone nothing is said.
     """
 
     def __init__(self, network: keras.Model, pictures: Any) -> None:
@@ -32,6 +32,8 @@ class EndLifeless(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Looks at what the network says."""
         del logs
+        if len(self._pictures) < 2:
+            return
         logits = keras.ops.convert_to_numpy(self._network(self._pictures, training=False))
         self._epochs = self._epochs + 1 if np.ptp(logits, axis=0).max() == 0 else 0
         if self._epochs == EPOCHS:

@@ -19,7 +19,8 @@ from zoo.models.distillation.lifeless import PICTURES, EndLifeless
 from zoo.models.distillation.schedule import Rates, sgd
 from zoo.models.distillation.teacher import frozen, load_answering_teacher, load_teacher
 from zoo.surgery.assemble import check_seams
-from zoo.surgery.features import with_feature
+from zoo.surgery.clone import give_weights
+from zoo.surgery.features import with_features
 from zoo.surgery.graph import graph_of
 from zoo.surgery.partition import Partition, partition
 from zoo.surgery.shrink import copy_first_layers
@@ -66,8 +67,8 @@ class Training:
 
     @property
     def some_pictures(self) -> Any:
-        """A few of validation."""
-        return next(iter(self.splits.validation.once(PICTURES)))[0]
+        """A few that it is trained on."""
+        return next(iter(self.splits.train.once(PICTURES)))[0]
 
     def fit_blocks(self, learner: keras.Model) -> None:
         """Trains the blocks apart."""
@@ -102,7 +103,7 @@ class Training:
                 expected="the same head: the student takes over its weights",
                 fix="give both the same width, head_width and pools",
             )
-        student.head.set_weights(teacher.head.get_weights())
+        give_weights(student.head, teacher.head.get_weights())
         return student
 
     def copy_first_layers(self) -> None:
@@ -180,9 +181,12 @@ def blockwise(training: Training) -> None:
     network, teacher = training.teacher()
     student = training.student(teacher)
     with frozen(network):
+        pairs = [
+            with_features(*pair, config.feature) for pair in zip(teacher.blocks, student.blocks, strict=True)
+        ]
         blocks = BlockDistiller(
-            [with_feature(block, config.feature) for block in teacher.blocks],
-            [with_feature(block, config.feature) for block in student.blocks],
+            [block for block, _ in pairs],
+            [block for _, block in pairs],
             head=teacher.head if config.last_block == "logits" else None,
             relative=config.relative_error,
         )

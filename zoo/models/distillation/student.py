@@ -13,6 +13,7 @@ from zoo.models.distillation.classifier import Classifier
 from zoo.models.distillation.teacher import load_teacher
 from zoo.surgery.assemble import assemble, check_seams
 from zoo.surgery.graph import graph_of
+from zoo.surgery.kinds import has_convolution
 from zoo.surgery.partition import Partition, partition
 from zoo.surgery.shrink import removable, renew, shrink
 
@@ -37,9 +38,21 @@ def make_student(
     """
     network, cuts = load_teacher(config, classes=classes, image_size=image_size)
     teacher = partition(network, cuts or None)
+    check_blocks(teacher)
     blocks, head = derived(teacher, config) if config.student is None else given(teacher, config, classes)
     student = assemble([*blocks, head], name=f"{network.name}_student")
     return Classifier(student, classes=classes, cuts=[last_layer(block) for block in blocks], name=name)
+
+
+def check_blocks(teacher: Partition) -> None:
+    """Raises ConfigError for a block in which there is nothing to learn."""
+    for number, (block, cut) in enumerate(zip(teacher.blocks, teacher.cuts, strict=True), start=1):
+        if not any(has_convolution(segment) for segment in graph_of(block).segments()):
+            raise ConfigError(
+                f"Block {number} of the teacher, which ends with '{cut}', has no convolution.",
+                expected="blocks of which each has one at least",
+                fix=f"leave out a cut: '{cut}', or the one before it",
+            )
 
 
 def derived(teacher: Partition, config: DistilledConfig) -> tuple[list[keras.Model], keras.Model]:
@@ -52,7 +65,8 @@ def derived(teacher: Partition, config: DistilledConfig) -> tuple[list[keras.Mod
         raise ConfigError(
             f"None of the {len(spare)} blocks of {config.teacher} has a convolution to spare.",
             expected="a block with two convolutions whose maps have the same shape",
-            fix="cut it into fewer blocks: set at=LAYER,LAYER",
+            fix="cut it into fewer blocks: set at=LAYER,LAYER; where every layer changes the number of channels "
+            "(DenseNet), give a student of your own: set student=FILE.keras",
         )
     policy = keras.config.dtype_policy()
     blocks = [
@@ -69,7 +83,10 @@ def given(
     from zoo.models.distillation.teacher import read_network
 
     path = existing(str(config.student), "The student")
-    student = partition(read_network(path, config.scaling), config.student_at or None)
+    student = partition(
+        read_network(path, config.scaling, image_size=teacher.blocks[0].input_shape[1]),
+        config.student_at or None,
+    )
     check_seams(teacher.blocks, student.blocks, student.head)
     if student.head.output_shape[-1] != len(classes):
         raise DataError(

@@ -46,8 +46,16 @@ def load_teacher(
             "start=teacher",
             fix="set teacher=RUN, the run folder that it was exported from",
         )
-    network, cuts, known = _from_run(path) if path.is_dir() else _from_file(path, config.scaling)
+    network, cuts, known = (
+        _from_run(path) if path.is_dir() else _from_file(path, config.scaling, image_size=image_size)
+    )
     check_teacher(path, network, known, classes, image_size)
+    if known is not None and config.scaling != "none" and getattr(config, "student", None) is None:
+        raise ConfigError(
+            f"scaling is {config.scaling}, but {path} is a classifier of ours, which scales its pixels itself.",
+            expected="scaling=none, the default",
+            fix="leave scaling out; it is for a .keras file of anybody else's",
+        )
     return network, tuple(config.at) or cuts
 
 
@@ -124,36 +132,30 @@ def _from_run(folder: Path) -> tuple[keras.Model, tuple[str, ...], Sequence[str]
     return model.network, model.cuts, model.classes
 
 
-def _from_file(path: Path, scaling: str) -> tuple[keras.Model, tuple[str, ...], Sequence[str] | None]:
+def _from_file(
+    path: Path, scaling: str, image_size: int | None = None
+) -> tuple[keras.Model, tuple[str, ...], Sequence[str] | None]:
     from zoo.catalog import get_spec
     from zoo.models.distillation.classifier import Classifier
+    from zoo.models.distillation.foreign import from_pixels
     from zoo.training.loading import load_uncompiled
 
     get_spec("vgg15").load().register()
     model = load_uncompiled(path, (".keras", ".h5"))
     if isinstance(model, Classifier):
         return model.network, model.cuts, model.classes
-    return _from_pixels(model, scaling), (), None
+    return from_pixels(model, scaling, image_size=image_size), (), None
 
 
-def read_network(path: Path, scaling: str) -> keras.Model:
+def read_network(path: Path, scaling: str, image_size: int | None = None) -> keras.Model:
     """Returns the network of a `.keras` file, flat from pictures 0..255 to logits.
 
     Args:
         path: A classifier of ours, or any functional Keras model.
         scaling: What any other model expects of its pixels.
+        image_size: In pixels, for a model that leaves it open.
     """
-    return _from_file(path, scaling)[0]
-
-
-def _from_pixels(model: keras.Model, scaling: str) -> keras.Model:
-    from zoo.preprocessing.scaling import PixelScaling
-    from zoo.surgery.assemble import assemble
-    from zoo.surgery.logits import to_logits
-
-    image = keras.Input(model.input_shape[1:], name="image", dtype="uint8")
-    pixels = keras.Model(image, PixelScaling(scaling, name="pixel_scaling")(image), name="pixels")
-    return assemble([pixels, to_logits(model)], name=model.name)
+    return _from_file(path, scaling, image_size)[0]
 
 
 def check_teacher(
@@ -169,8 +171,14 @@ def check_teacher(
             expected="the same names in the same order",
             fix="use the data that the teacher was trained on",
         )
-    side = network.input_shape[1:3]
-    if side not in ((image_size, image_size), (None, None)):
+    *side, channels = network.input_shape[1:]
+    if channels != 3:
+        raise DataError(
+            f"The teacher {path} takes pictures with {channels} channel(s); the data have 3: red, green and blue.",
+            expected="a teacher of colour pictures",
+            fix="put the conversion before it: keras.Model(image, network(keras.ops.image.rgb_to_grayscale(image)))",
+        )
+    if side != [image_size, image_size]:
         raise DataError(
             f"The teacher {path} takes pictures of {side[0]} x {side[1]}; the data are read at {image_size} pixels.",
             fix=f"set image_size={side[0]}",

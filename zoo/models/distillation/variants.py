@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from zoo.errors import ConfigError, ExportError
 from zoo.models.distillation.classifier import Classifier
-from zoo.surgery.clone import clone_layer, clone_nested
+from zoo.surgery.clone import clone_layer, clone_nested, flat_layers, give_weights
 
 _LARGEST_HALF = float(np.finfo(np.float16).max)
 
@@ -86,7 +86,7 @@ def make_variant(model: Classifier, kind: str) -> Classifier:
 def lowered(network: keras.Model) -> Lowered:
     """Tells what of a network is stored in fewer bits than 32."""
     found, few, parameters = [], 0, 0
-    for layer in _layers(network):
+    for layer in flat_layers(network):
         sizes = [(int(np.prod(w.shape)), _bits(w) < 32) for w in layer.weights]
         parameters += sum(size for size, _ in sizes)
         few += sum(size for size, low in sizes if low)
@@ -96,7 +96,7 @@ def lowered(network: keras.Model) -> Lowered:
 
 
 def _half(network: keras.Model) -> keras.Model:
-    for layer in _layers(network):
+    for layer in flat_layers(network):
         _check_range(layer)
 
     def halved(layer: Any) -> Any:
@@ -107,7 +107,7 @@ def _half(network: keras.Model) -> keras.Model:
 
 def _int8(network: keras.Model) -> keras.Model:
     quantised = _copy(network, lambda layer: clone_layer(layer, {}))
-    able = {layer.name for layer in _layers(quantised) if _quantises(layer)}
+    able = {layer.name for layer in flat_layers(quantised) if _quantises(layer)}
     if not able:
         raise ExportError(
             f"Keras {keras.__version__} quantises none of the layers of '{network.name}' to int8.",
@@ -123,14 +123,8 @@ VARIANTS: dict[str, Callable[[keras.Model], keras.Model]] = {"float16": _half, "
 
 def _copy(network: keras.Model, clone: Callable[[Any], Any]) -> keras.Model:
     copy = clone_nested(network, clone)
-    copy.set_weights(network.get_weights())
+    give_weights(copy, network.get_weights())
     return copy
-
-
-def _layers(network: keras.Model) -> Iterator[Any]:
-    """All layers that hold their weights themselves, in nested models too."""
-    for layer in network.layers:
-        yield from _layers(layer) if isinstance(layer, keras.Model) else (layer,)
 
 
 def _has_kernel(layer: Any) -> bool:

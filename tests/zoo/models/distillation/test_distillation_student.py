@@ -71,7 +71,19 @@ def test_nothing_to_spare(student_recipe, teacher_file):
     assert str(raised.value) == (
         f"None of the 5 blocks of {teacher_file} has a convolution to spare.\n"
         "Expected: a block with two convolutions whose maps have the same shape\n"
-        "Fix: cut it into fewer blocks: set at=LAYER,LAYER"
+        "Fix: cut it into fewer blocks: set at=LAYER,LAYER; where every layer changes the number of channels "
+        "(DenseNet), give a student of your own: set student=FILE.keras"
+    )
+
+
+def test_a_block_of_pooling_alone(student_recipe, tmp_path, make_classifier):
+    path = tmp_path / "deep.keras"
+    make_classifier((2, 2, 1, 1, 1)).save(path)
+    recipe = student_recipe("distilled", teacher=str(path), at=("block_1_relu_2", "block_1", "block_2"))
+    with pytest.raises(ConfigError) as raised:
+        student(recipe)
+    assert str(raised.value).startswith(
+        "Block 2 of the teacher, which ends with 'block_1', has no convolution."
     )
 
 

@@ -116,6 +116,18 @@ def test_frozen_gives_every_flag_back(make_classifier):
 
 
 class TestRefused:
+    def test_scaling_of_a_classifier_of_ours(self, teacher_file):
+        with pytest.raises(ConfigError, match=r"scaling is caffe, but .* is a classifier of ours"):
+            load(teacher_file, scaling="caffe")
+
+    def test_grey_pictures(self, tmp_path):
+        image = keras.Input((32, 32, 1))
+        x = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(4, 3, strides=2)(image))
+        path = tmp_path / "grey.keras"
+        keras.Model(image, keras.layers.Dense(3)(x)).save(path)
+        with pytest.raises(DataError, match=r"takes pictures with 1 channel\(s\); the data have 3"):
+            load(path)
+
     def test_an_export_cannot_be_cut(self, saved_model):
         with pytest.raises(ConfigError) as raised:
             load(saved_model)
@@ -203,7 +215,11 @@ class TestRefused:
     @pytest.mark.parametrize("name", ["broken.keras", "notes.txt"])
     def test_a_file_that_is_no_model(self, name, tmp_path):
         (tmp_path / name).write_text("not a model")
-        text = "cannot be loaded" if name == "broken.keras" else "is neither a run folder nor a .keras file"
+        text = (
+            "is no whole .keras file"
+            if name == "broken.keras"
+            else "is neither a run folder nor a .keras file"
+        )
         with pytest.raises(ConfigError, match=text):
             load(tmp_path / name)
 

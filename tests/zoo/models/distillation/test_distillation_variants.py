@@ -184,3 +184,16 @@ def test_an_unknown_variant_and_a_variant_of_a_variant():
 def test_the_policy_computes_in_the_type_that_it_is_named_after():
     policy = HalfWeights("bfloat16")
     assert (policy.compute_dtype, policy.variable_dtype) == ("bfloat16", "float16")
+
+
+def test_a_normalisation_that_has_seen_data_is_copied_with_its_constants(kind):
+    scaling = keras.layers.Normalization()
+    scaling.adapt(np.random.default_rng(0).uniform(30, 230, (20, 16, 16, 3)))
+    stack = [scaling, keras.layers.Conv2D(4, 3), keras.layers.GlobalMaxPooling2D(), keras.layers.Dense(7)]
+    network = keras.Sequential([keras.Input((16, 16, 3)), *stack])
+    original = Classifier(network, classes=CLASSES)
+    pictures = np.random.default_rng(1).integers(0, 256, (4, 16, 16, 3), np.uint8)
+    expected, said = (
+        np.asarray(model(pictures)["logits"]) for model in (original, make_variant(original, kind))
+    )
+    np.testing.assert_allclose(said, expected, atol=0.05)

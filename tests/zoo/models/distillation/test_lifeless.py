@@ -35,5 +35,12 @@ def test_two_epochs_are_no_proof(caplog):
     assert not caplog.text
 
 
+def test_of_one_picture_nothing_is_said():
+    model = network(dead=True)
+    watch = EndLifeless(model, PICTURES[:1])
+    model.compile("sgd", "mse")
+    assert len(model.fit(PICTURES, np.ones((8, 2)), epochs=4, verbose=0, callbacks=[watch]).epoch) == 4
+
+
 def test_a_living_network_goes_on():
     assert len(watched(network(dead=False), epochs=4).epoch) == 4
