@@ -83,14 +83,19 @@ def export_versions(versions: Sequence[NewVersion], models_dir: Path) -> list[Pa
     return targets
 
 
-def _target(one: NewVersion, models_dir: Path) -> Path:
-    """Returns the folder that a version will be."""
-    if not _NAME.fullmatch(one.name):
+def check_name(name: str) -> None:
+    """Raises ExportError on what cannot be the name of a served model."""
+    if not _NAME.fullmatch(name):
         raise ExportError(
-            f"'{one.name}' cannot be the name of a served model.",
+            f"'{name}' cannot be the name of a served model.",
             expected="letters, digits, '.', '_' and '-', beginning with a letter or digit",
             fix="name it after what it does, e.g. tagging_two_head",
         )
+
+
+def _target(one: NewVersion, models_dir: Path) -> Path:
+    """Returns the folder that a version will be."""
+    check_name(one.name)
     number = next_version(models_dir / one.name) if one.version is None else one.version
     target = models_dir / one.name / str(number)
     if target.exists():

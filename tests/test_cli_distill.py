@@ -11,7 +11,8 @@ from keras import layers
 
 import zoo
 from zoo.models.distillation import stages
-from zoo.models.distillation.comparison import Comparison, Request
+from zoo.models.distillation.comparison import Comparison
+from zoo.models.distillation.request import Request
 from zoo.recipe import DataOptions
 from zoo.training.options import TrainingOptions
 
@@ -114,6 +115,26 @@ def test_an_interrupted_comparison_goes_on(teacher, labelled_shapes, tmp_path, m
             ["--teacher", "TEACHER", "--data", "DATA", "--epochs", "1"],
             "is too little for blockwise",
         ),
+        (
+            ["--teacher", "TEACHER", "--data", "DATA", "--strategies", "scratch,whole,scratch"],
+            "The strategy scratch is named twice.",
+        ),
+        (
+            ["--teacher", "TEACHER", "--data", "DATA", "--set", "epochs=3", "--set", "strategy=whole"],
+            "leave it out, and say it with --strategies and --epochs",
+        ),
+        (
+            ["--teacher", "TEACHER", "--data", "DATA", "--drop", "1", "--set", "drop=2"],
+            "--drop is 1, and --set drop is 2.",
+        ),
+        (
+            ["--teacher", "TEACHER", "--data", "DATA", "--drop", "2", "--student", "own.keras"],
+            "drop is 2, and student is own.keras: a given student loses no convolutions.",
+        ),
+        (
+            ["--teacher", "TEACHER", "--data", "DATA", "--name", "my model"],
+            "'my model' cannot be the name of a served model.",
+        ),
         (["--teacher", "TEACHER", "--data", "cifar11"], "cifar11"),
         (["--teacher", "nowhere", "--data", "DATA"], "The teacher nowhere does not exist."),
         (["--resume", "DATA"], "is no comparison: it has no distill.json of schema 1."),
@@ -132,6 +153,11 @@ def test_an_interrupted_comparison_goes_on(teacher, labelled_shapes, tmp_path, m
         "no-strategy",
         "cut",
         "epochs",
+        "strategy-twice",
+        "planned",
+        "drop-twice",
+        "drop-of-a-given-student",
+        "name",
         "data",
         "teacher",
         "resume",
@@ -145,3 +171,28 @@ def test_wrong_use(mizoo, teacher, labelled_shapes, tmp_path, arguments, text):
     status, _, err = mizoo("distill", *(known.get(a, a) for a in arguments), *fresh)
     assert (status, text in err) == (2, True), err
     assert not (tmp_path / "runs").exists()
+
+
+def test_an_unreadable_picture_can_be_skipped(mizoo, tmp_path):
+    """With the option the data are read, and what comes next is looked at."""
+    rng = np.random.default_rng(0)
+    for name in "abcdef":
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for number in range(5):
+            picture = rng.integers(0, 256, (32, 32, 3), np.uint8)
+            keras.utils.save_img(tmp_path / "data" / name / f"{number}.png", picture)
+    (tmp_path / "data" / "a" / "4.png").write_bytes(b"no picture")
+    small_cnn().save(tmp_path / "own.keras")
+    arguments = (
+        "distill",
+        "--teacher",
+        tmp_path / "own.keras",
+        "--data",
+        tmp_path / "data",
+        "--at",
+        "block_9",
+    )
+    status, _, err = mizoo(*arguments)
+    assert (status, "--skip-bad-images" in err) == (2, True), err
+    status, _, err = mizoo(*arguments, "--skip-bad-images")
+    assert (status, "has no layer 'block_9' to cut after." in err) == (2, True), err

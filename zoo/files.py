@@ -76,11 +76,15 @@ def new_folder(folder: Path) -> Iterator[Path]:
 
 
 def save_keras(model: Any, path: Path) -> Path:
-    """Saves a Keras model as a `.keras` file through a temporary sibling; returns the path."""
+    """Saves a Keras model as a `.keras` file through a temporary sibling, which no error leaves; returns the path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.tmp.keras")
-    model.save(temporary)
-    temporary.replace(path)
+    try:
+        model.save(temporary)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
     return path
 
 

@@ -7,7 +7,7 @@ import stat
 
 import pytest
 
-from zoo.files import csv_text, write_atomically, write_json, write_text
+from zoo.files import csv_text, save_keras, write_atomically, write_json, write_text
 
 
 def test_written_whole_with_its_folder_and_readable_by_others(tmp_path):
@@ -38,6 +38,17 @@ def test_an_interruption_leaves_nothing_either(tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         write_atomically(tmp_path / "file", interrupted)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_model_that_cannot_be_saved_leaves_nothing(tmp_path):
+    class Unsavable:
+        def save(self, path):
+            path.write_bytes(b"half of it")
+            raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        save_keras(Unsavable(), tmp_path / "teacher.keras")
     assert not list(tmp_path.iterdir())
 
 

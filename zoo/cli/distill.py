@@ -8,6 +8,10 @@ from typing import Annotated, Any
 import typer
 
 from zoo.cli.common import absolute, say
+from zoo.cli.training import SkipBad
+
+# Settings of the recipe that have an option of their own.
+_SETTINGS = {"teacher", "drop", "at", "student", "scaling"}
 
 
 def distill(
@@ -50,15 +54,23 @@ def distill(
     ] = 15,
     seeds: Annotated[int, typer.Option(min=1, help="Trainings of each strategy.")] = 1,
     preset: Annotated[
-        str | None, typer.Option(help="Named settings of `mizoo show distilled`.", show_default=False)
+        str | None,
+        typer.Option(
+            help="Named settings of `mizoo show distilled`, or none; its subset is a cap. Default: cpu.",
+            show_default=False,
+        ),
     ] = "cpu",
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", help="key=value; may be repeated. See `mizoo show distilled`."),
+        typer.Option(
+            "--set",
+            help="key=value; may be repeated. See `mizoo show distilled`; strategy and epochs have their own options.",
+        ),
     ] = None,
     precision: Annotated[str, typer.Option(help="float32 or mixed_bfloat16.")] = "float32",
     name: Annotated[str, typer.Option(help="What the served student is called.")] = "distilled",
     runs: Annotated[Path, typer.Option(help="Folder of all runs.")] = Path("runs"),
+    skip_bad_images: SkipBad = False,
     resume: Annotated[
         Path | None, typer.Option(help="Folder of an interrupted distillation.", show_default=False)
     ] = None,
@@ -75,24 +87,31 @@ def distill(
     import os
 
     os.environ["KERAS_BACKEND"] = "tensorflow"
+    from dataclasses import replace
     from datetime import UTC, datetime
 
+    from export.archive import check_name
     from zoo.config import parse_overrides
     from zoo.errors import ConfigError
-    from zoo.models.distillation.comparison import Comparison, Request
+    from zoo.models.distillation.comparison import Comparison
     from zoo.models.distillation.report import write_report
+    from zoo.models.distillation.request import Request
     from zoo.recipe import DataOptions
     from zoo.training.options import TrainingOptions
 
+    check_name(name)
     options = TrainingOptions(precision=precision, progress=True)
     if resume is not None:
-        given = [option for option in _on_the_command_line(context) if option not in ("--resume", "--name")]
+        free = ("--resume", "--name", "--skip-bad-images")
+        given = [option for option in _on_the_command_line(context) if option not in free]
         if given:
             raise ConfigError(
                 f"--resume was given together with {', '.join(given)}.",
                 fix="leave those out: a distillation continues with what it was started with",
             )
         folder, request = resume, Request.read(resume)
+        request = replace(request, skip_bad_images=request.skip_bad_images or skip_bad_images)
+        reading = DataOptions(skip_bad_images=request.skip_bad_images, progress=True)
     else:
         if teacher is None or data is None:
             raise ConfigError(
@@ -103,18 +122,23 @@ def distill(
         chosen: dict[str, Any] = {"teacher": absolute(teacher), "drop": drop, "scaling": scaling}
         chosen |= {"at": at} if at else {}
         chosen |= {"student": str(student)} if student else {}
+        overrides = parse_overrides(settings or [])
+        _check_named_once(context, overrides)
         request = Request(
             model="distilled",
             preset=None if preset == "none" else preset,
-            settings={**chosen, **parse_overrides(settings or [])},
+            settings={**chosen, **overrides},
             strategies=tuple(one.strip() for one in strategies.split(",") if one.strip()),
             epochs=epochs,
             seeds=seeds,
             data=absolute(data),
             precision=precision,
+            skip_bad_images=skip_bad_images,
         )
+        reading = DataOptions(skip_bad_images=skip_bad_images, progress=True)
+        request = request.fitted(reading)
         folder = runs / "distill" / datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
-    splits = request.recipe().splits(request.data, DataOptions(progress=True))
+    splits = request.recipe().splits(request.data, reading)
     comparison = Comparison(folder, request, splits)
     plan = comparison.plan  # also the check that teacher, data and student fit each other
     say(
@@ -125,7 +149,6 @@ def distill(
         folder.mkdir(parents=True)
         request.write(folder)
     say(f"folder {folder}")
-    comparison.save_teacher()
     trained = comparison.train(options)
     rows = write_report(comparison, trained, name)
     print_rows(rows, splits.name)
@@ -137,6 +160,20 @@ def _on_the_command_line(context: typer.Context) -> list[str]:
     names = {parameter.name: parameter.opts[0] for parameter in context.command.params}
     sources = {option: context.get_parameter_source(str(name)) for name, option in names.items()}
     return [option for option, source in sources.items() if source and source.name == "COMMANDLINE"]
+
+
+def _check_named_once(context: typer.Context, overrides: dict[str, str]) -> None:
+    """Raises ConfigError where --set says otherwise than an option that was written out."""
+    from zoo.errors import ConfigError
+
+    for option in _on_the_command_line(context):
+        key = option.removeprefix("--")
+        if key in _SETTINGS and key in overrides and overrides[key] != str(context.params[key]):
+            raise ConfigError(
+                f"{option} is {context.params[key]}, and --set {key} is {overrides[key]}.",
+                expected="one of the two",
+                fix=f"leave --set {key} out",
+            )
 
 
 def print_rows(rows: list[dict[str, Any]], data: str) -> None:

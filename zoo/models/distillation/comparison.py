@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.catalog import get_spec
-from zoo.checks import existing
-from zoo.config import make_config
-from zoo.errors import ConfigError, RunError
-from zoo.files import save_keras, write_json
+from zoo.files import save_keras
 from zoo.models.distillation.compute import PictureCost, Plan, picture_cost, plan
+from zoo.models.distillation.request import Request
 from zoo.training.run import Run
 
 if TYPE_CHECKING:
@@ -26,77 +22,41 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_REQUEST = "distill.json"
-_SCHEMA = 1
-
-
-@dataclass(frozen=True)
-class Request:
-    """What was asked for; written to distill.json, so that an interrupted comparison goes on.
-
-    Attributes:
-        model: Recipe of the student: `distilled`, or one of the VGGs.
-        preset: Of its settings.
-        settings: Beside the preset; `teacher` among them, without the epochs and the strategy.
-        strategies: Each is trained.
-        epochs: Of the student alone; every strategy gets the compute of them.
-        seeds: 0 .. seeds - 1.
-        data: Whatever `read_splits` takes.
-        precision: See `TrainingOptions`.
-    """
-
-    model: str
-    preset: str | None
-    settings: Mapping[str, Any]
-    strategies: tuple[str, ...]
-    epochs: int
-    seeds: int
-    data: str
-    precision: str = "float32"
-
-    def __post_init__(self) -> None:
-        """Raises ConfigError on strategies or settings that there are not."""
-        if not self.strategies:
-            raise ConfigError("No strategy was named.", expected="one or more", fix="--strategies blockwise")
-        for strategy in self.strategies:
-            self.recipe(strategy=strategy)
-
-    def recipe(self, **changes: Any) -> ClassifierRecipe:
-        """Returns the recipe of the student, with some settings changed."""
-        spec: type[ClassifierRecipe] = get_spec(self.model).load()  # type: ignore[assignment]
-        config = make_config(spec.Config, spec.presets, self.preset, {**self.settings, **changes})
-        return spec(config)
-
-    def write(self, folder: Path) -> None:
-        """Records the request."""
-        write_json(folder / _REQUEST, {"schema": _SCHEMA, **asdict(self)})
-
-    @classmethod
-    def read(cls, folder: Path) -> Request:
-        """Reads the request of an interrupted comparison.
-
-        Raises:
-            RunError: The folder is none of a comparison.
-        """
-        existing(folder, "The folder")
-        file = folder / _REQUEST
-        known = json.loads(file.read_text()) if file.is_file() else {}
-        if known.pop("schema", None) != _SCHEMA:
-            raise RunError(
-                f"{folder} is no comparison: it has no {_REQUEST} of schema {_SCHEMA}.",
-                expected="a folder that `mizoo distill` made",
-                fix="name such a folder, e.g. runs/distill/<time>",
-            )
-        return cls(**{**known, "strategies": tuple(known["strategies"])})
-
 
 @dataclass(frozen=True)
 class Comparison:
-    """The trainings of a request, each a run folder under `<folder>/<strategy>/seed<n>`."""
+    """The trainings of a request, each a run folder under `<folder>/<strategy>/seed<n>`.
+
+    The first of them has the teacher written to `<folder>/teacher.keras`, and a student of one's own to
+    `<folder>/student.keras`. All trainings use these: what was asked for may be moved or trained anew before a resume.
+    """
 
     folder: Path
     request: Request
     splits: Splits
+
+    @property
+    def _teacher_file(self) -> Path:
+        return self.folder / "teacher.keras"
+
+    @property
+    def _student_file(self) -> Path:
+        return self.folder / "student.keras"
+
+    def recipe(self, **changes: Any) -> ClassifierRecipe:
+        """Returns the recipe of the student, with some settings changed and with the networks in the folder."""
+        recipe = self.request.recipe(**changes)
+        if not self._teacher_file.is_file():
+            return recipe
+        # Both are classifiers, which know their cuts and scale pixels themselves.
+        own: dict[str, Any] = {"teacher": str(self._teacher_file), "at": (), "scaling": "none"}
+        if self._student_file.is_file():
+            from zoo.training.loading import load_uncompiled
+
+            recipe.register()
+            student: Any = load_uncompiled(self._student_file)
+            own |= {"student": str(self._student_file), "student_at": student.cuts}
+        return self.request.recipe(**changes, **own)
 
     @cached_property
     def teacher(self) -> Classifier:
@@ -107,19 +67,24 @@ class Comparison:
 
         facts = self.splits.facts
         network, cuts = load_teacher(
-            self.request.recipe().config, classes=facts["classes"], image_size=facts["image_size"]
+            self.recipe().config, classes=facts["classes"], image_size=facts["image_size"]
         )
         return Classifier(
             network, classes=facts["classes"], cuts=partition(network, cuts or None).cuts, name="teacher"
         )
 
     @cached_property
+    def student(self) -> Classifier:
+        """The student, not trained."""
+        student: Any = self.recipe().network(**self.splits.facts)
+        return student
+
+    @cached_property
     def cost(self) -> PictureCost:
         """What a picture costs in each stage."""
         from zoo.surgery.partition import partition
 
-        student: Any = self.request.recipe().network(**self.splits.facts)
-        return picture_cost(*(partition(m.network, m.cuts).parts for m in (self.teacher, student)))
+        return picture_cost(*(partition(m.network, m.cuts).parts for m in (self.teacher, self.student)))
 
     @cached_property
     def plan(self) -> Plan:
@@ -127,7 +92,12 @@ class Comparison:
         return plan(self.cost, self.request.epochs)
 
     def train(self, options: TrainingOptions) -> dict[str, list[Run]]:
-        """Trains what is missing; strategy -> its finished runs, a seed each."""
+        """Trains what is missing; strategy -> its finished runs, a seed each.
+
+        Raises:
+            DataError: The data are no longer those that the runs were started with.
+        """
+        self._save_networks()
         runs: dict[str, list[Run]] = {}
         for seed in range(self.request.seeds):
             for strategy in self.request.strategies:
@@ -139,22 +109,28 @@ class Comparison:
     def _run(self, strategy: str, options: TrainingOptions) -> Run:
         from zoo.training.session import train
 
-        recipe = self.request.recipe(strategy=strategy, **self.plan.settings(strategy))
+        recipe = self.recipe(strategy=strategy, **self.plan.settings(strategy))
         root = self.folder / strategy / f"seed{options.seed}"
         known = sorted(root.glob("*/*/config.json"))
         if known:
             run = Run.open(known[-1].parent)
+            recipe.check_facts(run.record["facts"], self.splits.facts)
+            run.check_rows(self.splits)
         else:
-            source = {"data": self.request.data}
+            source = {"data": self.request.data, "skip_bad_images": self.request.skip_bad_images}
             run = Run.create(root, recipe, self.splits, options, source, self.request.preset)
         if not run.finished:
             train(recipe, self.splits, run, options)
         return run
 
-    def save_teacher(self) -> Path:
-        """Writes the teacher beside its students, as a classifier that `zoo.load_model` reads."""
-        file = self.folder / "teacher.keras"
-        return file if file.is_file() else save_keras(self.teacher, file)
+    def _save_networks(self) -> None:
+        """Writes teacher and given student as classifiers, which `zoo.load_model` reads."""
+        if self._teacher_file.is_file():
+            return
+        if getattr(self.request.recipe().config, "student", None) is not None:
+            save_keras(self.student, self._student_file)
+        # The last: from now on the networks in the folder count.
+        save_keras(self.teacher, self._teacher_file)
 
     def teacher_run(self) -> Path | None:
         """The run that the teacher comes from, if it is one."""
@@ -163,11 +139,18 @@ class Comparison:
 
 
 def best_run(runs: Mapping[str, Sequence[Run]]) -> tuple[str, Run]:
-    """Returns the strategy with the best accuracy on validation, mean over seeds, and its best run."""
+    """Returns the strategy with the best accuracy on validation, mean over seeds, and its best run.
+
+    The accuracy of a run is that of the epoch whose weights it kept: with `patience` the one of the least loss on
+    validation, else the last.
+    """
     from zoo.training.curves import read_history
 
     def reached(run: Run) -> float:
-        return read_history(run.folder / "history.csv")["val_accuracy"][-1]
+        history = read_history(run.folder / "history.csv")
+        losses = history["val_loss"]
+        kept = losses.index(min(losses)) if run.record["config"]["patience"] else -1
+        return history["val_accuracy"][kept]
 
     strategy = max(runs, key=lambda name: sum(map(reached, runs[name])) / len(runs[name]))
     return strategy, max(runs[strategy], key=reached)

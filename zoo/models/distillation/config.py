@@ -173,7 +173,7 @@ class DistilledConfig(ClassifierConfig):
     )
 
     def __post_init__(self) -> None:
-        """Raises ConfigError without a teacher: the student is made from it."""
+        """Raises ConfigError without a teacher, from which the student is made, and on a student twice over."""
         super().__post_init__()
         self.check_positive("drop")
         if self.teacher is None:
@@ -184,6 +184,12 @@ class DistilledConfig(ClassifierConfig):
             raise ConfigError(
                 f"student_at is {self.student_at}, and there is no student to cut.",
                 fix="set student=FILE.keras, or leave student_at out",
+            )
+        if self.student is not None and self.drop != type(self).drop:
+            raise ConfigError(
+                f"drop is {self.drop}, and student is {self.student}: a given student loses no convolutions.",
+                expected="one of the two",
+                fix="leave drop out, or leave student out",
             )
 
 

@@ -167,7 +167,7 @@ def _teacher_version(
     if source is None:
         contract |= {
             "summary": "Teacher of a distillation",
-            "config": {"teacher": run.record["config"]["teacher"]},
+            "config": {"teacher": comparison.request.settings["teacher"]},
             "history": {},
             "metrics": {"test": {"model": dict(measured)}},
         }
