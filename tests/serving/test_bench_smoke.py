@@ -8,7 +8,7 @@ from ci.bench.serving import SMOKE, run
 from ci.bench.serving_load import Load, summary
 from ci.bench.serving_rows import Sample, goals, rows
 
-LOOSE = 0.15  # a third of what a busy machine gives; a ratio, so that slow machines pass
+LOOSE = 0.05  # a tenth of what a quiet machine gives; a ratio, so that slow and crowded machines pass
 
 
 def test_a_smoke_run_keeps_a_part_of_the_in_process_rate():
