@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from zoo.checks import existing, listing
 from zoo.data.cifar import find_cifar, read_cifar
@@ -16,7 +16,7 @@ from zoo.errors import DataError, nearest
 if TYPE_CHECKING:
     from zoo.recipe import DataOptions
 
-__all__ = ["LabelledImages", "LabelledPart", "open_labelled"]
+__all__ = ["LabelledImages", "LabelledPart", "open_labelled", "open_parts"]
 
 _LAYOUTS = (
     "a folder in the CIFAR binary layout (data_batch_1.bin .. data_batch_5.bin, test_batch.bin, batches.meta.txt; "
@@ -56,6 +56,28 @@ def open_labelled(
     """
     return _read(data, options).with_all_parts(
         validation_fraction=validation_fraction, test_fraction=test_fraction, seed=seed
+    )
+
+
+class PartsConfig(Protocol):
+    """Settings of a recipe that say which parts are cut."""
+
+    @property
+    def validation_fraction(self) -> float: ...
+    @property
+    def test_fraction(self) -> float: ...
+    @property
+    def split_seed(self) -> int: ...
+
+
+def open_parts(data: str | Path, config: PartsConfig, options: DataOptions) -> LabelledImages:
+    """Opens pictures with classes, cut as a config has it; see `open_labelled`."""
+    return open_labelled(
+        data,
+        options,
+        validation_fraction=config.validation_fraction,
+        test_fraction=config.test_fraction,
+        seed=config.split_seed,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from zoo.errors import ConfigError
-from zoo.surgery.graph import graph_of, rerun
+from zoo.surgery.graph import Graph, graph_of, rerun
 
 
 def flat(
@@ -25,7 +25,7 @@ def flat(
 
     Args:
         model: Functional or sequential, with one input and one output. Its layers are shared, not copied; a nested
-            one whose name is taken already gets the name of its model before its own.
+            one whose name is taken already is renamed, in the model too: the name of its own model comes before it.
         image_size: Height and width in pixels, where the model leaves both open.
         layer_of: As in `zoo.surgery.graph.rerun`; None leaves a layer out.
 
@@ -40,26 +40,28 @@ def flat(
     names = _Names(graph.input_name)
 
     def inside(layer: Any, owner: str = "") -> Any | None:
-        if not (isinstance(layer, keras.Model) and has_graph(layer)):
+        nested = _graph(layer)
+        if nested is None:
             names.take(layer, owner)
             return layer_of(layer)
 
         def call(x: Any, training: Any = None, mask: Any = None) -> Any:
             del training, mask
-            return rerun(graph_of(layer).segments(), x, lambda inner: inside(inner, layer.name))
+            return rerun(nested.segments(), x, lambda inner: inside(inner, layer.name))
 
         return call
 
     return keras.Model(start, rerun(graph.segments(), start, inside), name=model.name)
 
 
-def has_graph(model: keras.Model) -> bool:
-    """Whether a model consists of calls of layers, from one input to one output."""
+def _graph(layer: Any) -> Graph | None:
+    """The calls of a nested model; None of a layer, and of a model that has none, which stays one layer."""
+    if not isinstance(layer, keras.Model):
+        return None
     try:
-        graph_of(model)
+        return graph_of(layer)
     except ConfigError:
-        return False
-    return True
+        return None
 
 
 class _Names:

@@ -99,21 +99,23 @@ class Ledger:
             self._now -= 1
 
 
-@in_a_loop
-async def test_in_threads_the_order_is_that_of_coming():
-    office, ledger = Office(threads=1, placing=InThreads()), Ledger()
+async def a_hundred_in(threads: int) -> Ledger:
+    office, ledger = Office(threads=threads, placing=InThreads()), Ledger()
     for number in range(100):
         office.take(partial(ledger.note, number))
     await office.all_ended()
+    return ledger
+
+
+@in_a_loop
+async def test_in_a_thread_the_order_is_that_of_coming():
+    ledger = await a_hundred_in(threads=1)
     assert ledger.ran == list(range(100)) and ledger.most == 1
 
 
 @in_a_loop
 async def test_no_more_run_in_threads_than_may():
-    office, ledger = Office(threads=3, placing=InThreads()), Ledger()
-    for number in range(100):
-        office.take(partial(ledger.note, number))
-    await office.all_ended()
+    ledger = await a_hundred_in(threads=3)
     assert sorted(ledger.ran) == list(range(100)) and ledger.most <= 3
 
 

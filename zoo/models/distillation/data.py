@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo.data.batches import ImageFiles, Split, Splits
-from zoo.data.labelled import LabelledImages, LabelledPart, open_labelled
+from zoo.data.labelled import LabelledImages, LabelledPart, open_parts
 from zoo.data.pixel_statistics import PixelHistogram
 from zoo.data.stratified import stratified_rows
 from zoo.errors import ConfigError
@@ -44,13 +44,7 @@ def read_splits(data: str | Path, config: ClassifierConfig, options: DataOptions
         DataError: The data cannot be read, or unreadable pictures were all that a class had.
         ConfigError: The subset has more pictures than there are, or none of some class.
     """
-    labelled = open_labelled(
-        data,
-        options,
-        validation_fraction=config.validation_fraction,
-        test_fraction=config.test_fraction,
-        seed=config.split_seed,
-    )
+    labelled = open_parts(data, config, options)
     parts = {name: labelled[name] for name in SPLITS}
     if config.subset is not None:
         parts["train"] = _subset(labelled, config.subset, config.split_seed)

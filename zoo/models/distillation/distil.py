@@ -15,7 +15,9 @@ from zoo.models.distillation.student import last_layer
 if TYPE_CHECKING:
     import keras
 
+    from zoo.data.batches import Splits
     from zoo.models.distillation.classifier import Classifier
+    from zoo.models.distillation.config import DistilledConfig
     from zoo.training.options import TrainingOptions
 
 
@@ -62,31 +64,33 @@ def distil(
     from zoo.models.distillation.recipe import DistilledRecipe
     from zoo.models.distillation.request import fitting_subset
     from zoo.recipe import DataOptions
+    from zoo.surgery.flat import flat
     from zoo.training.options import TrainingOptions
     from zoo.training.run import Run
     from zoo.training.session import train
 
     options = options or TrainingOptions()
-    networks = {"teacher": teacher}
+    names = ["teacher"] if student is None else ["teacher", "student"]
     chosen: dict[str, Any] = {**(settings or {})}
     _check_settings(chosen, student)
     chosen["strategy"] = strategy
+    if student is not None:
+        student = [flat(block) for block in student]
+        chosen["student_at"] = tuple(last_layer(block) for block in student)
 
     def recipe(folder: Path) -> DistilledRecipe:
-        files = {name: str(folder / f"{name}.keras") for name in networks}
+        files = {name: str(folder / f"{name}.keras") for name in names}
         config = make_config(DistilledRecipe.Config, DistilledRecipe.presets, preset, {**chosen, **files})
         return DistilledRecipe(config)
 
     folder = to.resolve() / "teachers" / datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
-    if student is not None:
-        networks["student"] = _join(teacher, student, recipe(folder).config.at)
-        chosen["student_at"] = tuple(last_layer(block) for block in student)
     reading = DataOptions(skip_bad_images=skip_bad_images, progress=options.progress)
     chosen |= fitting_subset(recipe(folder), chosen, data, reading)
     splits = recipe(folder).splits(data, reading)
     with new_folder(folder) as staging:
-        for name, network in networks.items():
-            save_keras(network, staging / f"{name}.keras")
+        save_keras(teacher, staging / "teacher.keras")
+        if student is not None:
+            save_keras(_join(recipe(staging).config, student, splits), staging / "student.keras")
         recipe(staging).network(**splits.facts)  # the check that teacher, data and student fit each other
     source = {"data": str(data), "skip_bad_images": skip_bad_images}
     run = Run.create(to, recipe(folder), splits, options, source, preset)
@@ -105,17 +109,15 @@ def _check_settings(settings: Mapping[str, Any], student: Sequence[keras.Model] 
         )
 
 
-def _join(teacher: keras.Model, blocks: Sequence[keras.Model], at: Sequence[str]) -> keras.Model:
-    """Joins blocks, which fit those of the teacher cut at some layers, with a fresh head of the teacher's form."""
-    from zoo.models.distillation.classifier import Classifier
+def _join(config: DistilledConfig, blocks: Sequence[keras.Model], splits: Splits) -> keras.Model:
+    """Joins blocks, which fit those of the teacher in the file, with a fresh head of the teacher's form."""
+    from zoo.models.distillation.teacher import load_teacher
     from zoo.surgery.assemble import assemble, check_seams
-    from zoo.surgery.flat import flat
-    from zoo.surgery.logits import to_logits
     from zoo.surgery.partition import partition
     from zoo.surgery.shrink import renew
 
-    known = teacher.cuts if isinstance(teacher, Classifier) else ()
-    network = teacher.network if isinstance(teacher, Classifier) else to_logits(flat(teacher))
-    cut = partition(network, at or known or None)
+    facts = splits.facts
+    network, cuts = load_teacher(config, classes=facts["classes"], image_size=facts["image_size"])
+    cut = partition(network, cuts or None)
     check_seams(cut.blocks, blocks, cut.head)
     return assemble([*blocks, renew(cut.head)], name="student")

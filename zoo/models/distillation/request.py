@@ -119,18 +119,12 @@ def fitting_subset(
         data: Whatever `read_splits` takes.
         options: How files are read.
     """
-    from zoo.data.labelled import open_labelled
+    from zoo.data.labelled import open_parts
 
     config = recipe.config
     if config.subset is None or "subset" in settings:
         return {}
-    labelled = open_labelled(
-        data,
-        options,
-        validation_fraction=config.validation_fraction,
-        test_fraction=config.test_fraction,
-        seed=config.split_seed,
-    )
+    labelled = open_parts(data, config, options)
     if config.subset <= len(labelled.train):
         return {}
     log.info(

@@ -11,7 +11,7 @@ import numpy as np
 
 from zoo.data.batches import Split, Splits
 from zoo.data.feature_cache import extract_features
-from zoo.data.labelled import LabelledPart, open_labelled
+from zoo.data.labelled import LabelledPart, open_parts
 from zoo.data.stratified import rows_per_class
 from zoo.errors import ConfigError
 from zoo.models.fusion.eye import FEATURES, build_eye, eye_digest
@@ -44,13 +44,7 @@ def read_splits(data: str | Path, config: FusionConfig, options: DataOptions) ->
         DataError: The data or a file of class names cannot be read, or unreadable pictures were all that a class had.
         ConfigError: A class has fewer training pictures than `per_class`, or a network has no such layer.
     """
-    labelled = open_labelled(
-        data,
-        options,
-        validation_fraction=config.validation_fraction,
-        test_fraction=config.test_fraction,
-        seed=config.split_seed,
-    )
+    labelled = open_parts(data, config, options)
     parts = {name: labelled[name] for name in SPLITS}
     if config.per_class is not None:
         parts["train"] = _per_class(parts["train"], labelled.classes, config)

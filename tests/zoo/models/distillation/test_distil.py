@@ -101,6 +101,35 @@ def test_blocks_of_ones_own_of_a_teacher_cut_elsewhere(started, labelled_shapes,
     assert len(run["config"]["student_at"]) == 2
 
 
+def test_nested_models_stay_as_they_are(started, labelled_shapes, tmp_path):
+    """Taking them apart renames layers; of what is given none."""
+
+    def stages_of(per_block, pool):
+        shape = (32, 32, 3)
+        for name, channels in (("one", 4), ("two", 8)):
+            convolutions = [
+                layers.Conv2D(channels, 3, padding="same", activation="relu", name=f"conv_{i}")
+                for i in range(per_block)
+            ]
+            stage = [keras.Input(shape), *convolutions, layers.MaxPooling2D(pool, name="pool")]
+            yield keras.Sequential(stage, name=name)
+            shape = (shape[0] // pool, shape[1] // pool, channels)
+
+    parts = list(stages_of(2, 4))
+    teacher = keras.Sequential([keras.Input((32, 32, 3)), *parts, layers.Flatten(), layers.Dense(6)])
+    (run,) = started(teacher, labelled_shapes, tmp_path, student=list(wrapped(stages_of(1, 4))))
+    assert [[layer.name for layer in part.layers] for part in parts] == [["conv_0", "conv_1", "pool"]] * 2
+    assert run["config"]["student_at"] == ["one_pool", "two_pool"]
+
+
+def wrapped(stages):
+    """Blocks of which each is a model within a model, with layer names of its own."""
+    for stage in stages:
+        for layer in stage.layers:
+            layer.name = f"{stage.name}_{layer.name}"
+        yield keras.Sequential([keras.Input(stage.input_shape[1:]), stage], name=f"block_{stage.name}")
+
+
 def test_another_teacher_in_the_same_folder(started, labelled_shapes, tmp_path):
     """Each run goes on to name its own teacher and student."""
     for number in range(2):
