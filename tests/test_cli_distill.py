@@ -10,6 +10,7 @@ import pytest
 from keras import layers
 
 import zoo
+from tests.class_folders import write_with_a_bad_picture
 from zoo.models.distillation import stages
 from zoo.models.distillation.comparison import Comparison
 from zoo.models.distillation.request import Request
@@ -175,13 +176,7 @@ def test_wrong_use(mizoo, teacher, labelled_shapes, tmp_path, arguments, text):
 
 def test_an_unreadable_picture_can_be_skipped(mizoo, tmp_path):
     """With the option the data are read, and what comes next is looked at."""
-    rng = np.random.default_rng(0)
-    for name in "abcdef":
-        (tmp_path / "data" / name).mkdir(parents=True)
-        for number in range(5):
-            picture = rng.integers(0, 256, (32, 32, 3), np.uint8)
-            keras.utils.save_img(tmp_path / "data" / name / f"{number}.png", picture)
-    (tmp_path / "data" / "a" / "4.png").write_bytes(b"no picture")
+    write_with_a_bad_picture(tmp_path / "data", 5)
     small_cnn().save(tmp_path / "own.keras")
     arguments = (
         "distill",

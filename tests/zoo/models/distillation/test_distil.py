@@ -10,6 +10,7 @@ import pytest
 from keras import layers
 
 import zoo
+from tests.class_folders import write_with_a_bad_picture
 from zoo.errors import ConfigError, DataError
 from zoo.models.distillation import stages
 from zoo.models.distillation.distil import distil
@@ -182,13 +183,7 @@ def test_fewer_pictures_than_the_preset_takes(started, labelled_shapes, tmp_path
 
 
 def test_an_unreadable_picture_can_be_skipped(started, tmp_path):
-    rng = np.random.default_rng(0)
-    for name in "abcdef":
-        (tmp_path / "data" / name).mkdir(parents=True)
-        for number in range(6):
-            picture = rng.integers(0, 256, (32, 32, 3), np.uint8)
-            keras.utils.save_img(tmp_path / "data" / name / f"{number}.png", picture)
-    (tmp_path / "data" / "a" / "2.png").write_bytes(b"no picture")
+    write_with_a_bad_picture(tmp_path / "data", 6)
     with pytest.raises(DataError, match="cannot be read"):
         distil(cnn(2), tmp_path / "data", tmp_path / "runs", settings=SETTINGS)
     assert not files_in(tmp_path / "runs")
